@@ -1,3 +1,3 @@
-import { library } from '../../tools/config/tsup.base.mjs';
+import { library } from '../config/tsup.base.mjs';
 
 export default library();

@@ -1,0 +1,3 @@
+import { app } from '../config/tsup.base.mjs';
+
+export default app();
