@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { Issue, Labels } from './common.ts';
+
+/** The kinds of policy resource the agent takes. */
+export const PolicyKind = z.enum(['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy']);
+export type PolicyKind = z.infer<typeof PolicyKind>;
+
+/** One policy resource as held by the agent. `outdated`: its file is broken or gone unreadable and the last accepted form is in force. */
+export const PolicyResourceStatus = z.object({
+  kind: PolicyKind,
+  namespace: z.string().optional(),
+  name: z.string(),
+  key: z.string(),
+  source: z.enum(['file', 'api']),
+  file: z.string().optional(),
+  status: z.enum(['accepted', 'outdated']),
+  document: z.unknown(),
+});
+export type PolicyResourceStatus = z.infer<typeof PolicyResourceStatus>;
+
+/** One file of the policy folder. `last-accepted`: unusable now, its last accepted form is in force; `rejected`: unusable and no such form. */
+export const PolicyFileStatus = z.object({ path: z.string(), status: z.enum(['accepted', 'last-accepted', 'rejected']), issues: z.array(Issue) });
+export type PolicyFileStatus = z.infer<typeof PolicyFileStatus>;
+
+/** Answer of `GET /policy`. `policy` is a JSON array of the documents as written; `realized-revision` is the lowest any endpoint has in force. */
+export const Policy = z.object({
+  revision: z.number().int(),
+  'realized-revision': z.number().int(),
+  policy: z.string(),
+  resources: z.array(PolicyResourceStatus),
+  files: z.array(PolicyFileStatus),
+});
+export type Policy = z.infer<typeof Policy>;
+
+/** Answer of `PUT /policy` and `DELETE /policy`. `failures` names endpoints that the change could not be put in force for. */
+export const PolicyChange = z.object({
+  revision: z.number().int(),
+  resources: z.array(z.string()),
+  issues: z.array(Issue),
+  failures: z.array(z.object({ 'endpoint-id': z.number().int(), reason: z.string(), message: z.string() })),
+});
+export type PolicyChange = z.infer<typeof PolicyChange>;
+
+/** One selector in use and the identities it stands for now. */
+export const SelectorIdentityMapping = z.object({ selector: z.string(), identities: z.array(z.number().int()), users: z.number().int() });
+export type SelectorIdentityMapping = z.infer<typeof SelectorIdentityMapping>;
+
+/** One end of a traced connection: exactly one of the four. */
+export const TracePeer = z.union([
+  z.strictObject({ labels: Labels }),
+  z.strictObject({ endpoint: z.union([z.number().int(), z.string()]) }),
+  z.strictObject({ identity: z.number().int() }),
+  z.strictObject({ ip: z.string() }),
+]);
+export type TracePeer = z.infer<typeof TracePeer>;
+
+/** Body of `POST /policy/trace`: may `from` open this to `to`? ICMP takes `icmp-type`, protocols without ports take neither. */
+export const TraceRequest = z.strictObject({
+  from: TracePeer, to: TracePeer,
+  protocol: z.enum(['TCP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6']).default('TCP'),
+  port: z.number().int().min(0).max(65_535).optional(),
+  'icmp-type': z.number().int().min(0).max(255).optional(),
+});
+export type TraceRequest = z.input<typeof TraceRequest>;
+
+/** The rule that decides: where it stands in which file. */
+export const TraceRule = z.object({ resource: z.string(), file: z.string().optional(), line: z.number().int().optional(), field: z.string().optional() });
+
+/** What one direction of the policy says. */
+export const TraceDirection = z.object({ verdict: z.enum(['allowed', 'denied']), enforced: z.boolean(), reason: z.string(), rule: TraceRule.optional() });
+export type TraceDirection = z.infer<typeof TraceDirection>;
+
+/** Answer of `POST /policy/trace`. `text` is the same for people. */
+export const TraceResult = z.object({
+  verdict: z.enum(['allowed', 'denied']),
+  from: z.object({ identity: z.number().int(), labels: Labels }),
+  to: z.object({ identity: z.number().int(), labels: Labels }),
+  egress: TraceDirection, ingress: TraceDirection, text: z.string(),
+});
+export type TraceResult = z.infer<typeof TraceResult>;
