@@ -51,7 +51,7 @@ function download(folder, line) {
 /** Releases of the signed images for plain amd64, such as 6.1.0-50-amd64. */
 function offered() {
   const text = sh('apt-cache', ['search', '--names-only', '^linux-image-[0-9][^ ]*-amd64$']);
-  return [...text.matchAll(/^linux-image-(\d[\d.]*(?:\+[a-z0-9.]+)?-?\d*-amd64) /gm)].map((match) => match[1]);
+  return [...text.matchAll(/^linux-image-(\d+\.\d+\.\d+(?:[-+]\w+)?-amd64) /gm)].map((match) => match[1]);
 }
 
 function newest(releases, line) {
