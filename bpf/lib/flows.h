@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The flow table: one entry for both directions of a flow that needs no rewrite. */
+#pragma once
+
+#include "lib/common.h"
+#include "lib/config.h"
+#include "lib/node.h"
+
+#define MAX_FLOWS 131072
+
+/*
+ * Canonical: end 0 is the smaller address, compared as little-endian u64, bytes 8..15 first, then bytes 0..7, then the
+ * ports as little-endian u16 (as they lie in memory, in network order).
+ * Ports are as in the packet. ICMP: the requester's is the identifier, the responder's 0; kind is 0 for echo, else the
+ * type of the request (ports of one-way messages are 0). Other protocols have ports 0.
+ */
+struct flow_key {
+	__u8 address0[ADDRESS_SIZE];
+	__u8 address1[ADDRESS_SIZE];
+	__be16 port0;
+	__be16 port1;
+	__u8 protocol;
+	__u8 kind;
+	__u16 reserved;
+};
+
+/* flow.end: slot + 1 of a local endpoint, or FLOW_REMOTE | bucket of a remote address. */
+#define FLOW_REMOTE 0x80000000u
+
+/* flow.decision: bits 0-29 and 30-59 the low 30 bits of the revisions of ends 0 and 1 (0 for a remote end), 60-63: */
+#define REVISION_BITS 30
+#define REVISION_MASK ((1ull << REVISION_BITS) - 1)
+#define REVISIONS_MASK ((1ull << (2 * REVISION_BITS)) - 1)
+#define DECISION_ALLOWED (1ull << 60)
+#define DECISION_AUDITED (1ull << 61)
+
+enum flow_state {
+	FLOW_FIN_0 = 1, /* end 0 sent FIN (or SCTP's last word) */
+	FLOW_FIN_1 = 2,
+	FLOW_RESET = 4,
+	FLOW_CONFIRMED = 8, /* TCP: a segment without SYN was seen */
+};
+
+enum flow_flag {
+	FLOW_VIA_STACK = 1, /* first seen coming out of the stack: netfilter must see both ways */
+	FLOW_LATE = 2, /* the remote address is the node's by the kernel's word only: decided again for each packet */
+};
+
+/* last_seen counts jiffies >> FLOW_TICK_SHIFT: 64 ms at 1000 Hz, 640 ms at 100 Hz. */
+#define FLOW_TICK_SHIFT 6
+
+struct flow {
+	__u64 decision; /* changed by one compare-and-swap */
+	__u32 generation[2]; /* of the slot, or the counter of the bucket */
+	__u32 end[2];
+	__u32 identity[2];
+	__u32 last_seen;
+	__u32 state;
+	__u8 began; /* the end that began */
+	__u8 reserved;
+	__u16 flags;
+	__u8 rewrite_address[ADDRESS_SIZE]; /* room for service and source NAT */
+	__be16 rewrite_port;
+	__u16 rewrite_id;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_FLOWS);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} cilium_flows SEC(".maps");
