@@ -1,0 +1,46 @@
+import { z } from 'zod';
+
+/** Version of every document under the state folder; another is set aside like a corrupt one. */
+const version = z.literal(1);
+
+/** `endpoints/<id>.json`: an endpoint as it must come back. `phase` says how far it had come. */
+export const EndpointRecord = z.strictObject({
+  version,
+  id: z.number().int().min(1).max(65_535),
+  slot: z.number().int().min(0),
+  phase: z.enum(['creating', 'ready', 'deleting']),
+  created: z.string(),
+  name: z.string().optional(),
+  containerId: z.string().optional(),
+  podName: z.string().optional(),
+  namespace: z.string().optional(),
+  labels: z.array(z.string()),
+  identity: z.number().int(),
+  options: z.record(z.string(), z.string()),
+  netns: z.strictObject({ path: z.string(), id: z.string() }),
+  device: z.strictObject({ name: z.string(), index: z.number().int(), mac: z.string(), containerName: z.string(), containerMac: z.string(), mtu: z.number().int() }),
+  ipv4: z.string().optional(),
+  ipv6: z.string().optional(),
+});
+export type EndpointRecord = z.infer<typeof EndpointRecord>;
+
+/** `policy/<name>.json`: the last accepted form of a policy file, or what was imported over the API as one resource. */
+export const PolicyRecord = z.strictObject({ version, source: z.enum(['file', 'api']), name: z.string(), text: z.string() });
+export type PolicyRecord = z.infer<typeof PolicyRecord>;
+
+/** `identities.json`: what the allocator must remember. */
+export const IdentityRecords = z.strictObject({ version, records: z.array(z.unknown()) });
+
+/** `host.json`: what the agent changed outside of its own devices and maps, with what was there before. */
+export const HostRecord = z.strictObject({
+  version,
+  sysctls: z.record(z.string(), z.string()),
+  /** Devices the agent made, by name with their index. */
+  devices: z.record(z.string(), z.number().int()),
+  masquerade: z.boolean(),
+  bpffsMount: z.string().optional(),
+  routes: z.array(z.string()),
+  /** Policy folders that have been read to the end once: if one is gone later, that changes nothing. */
+  policyFolders: z.array(z.string()),
+});
+export type HostRecord = z.infer<typeof HostRecord>;
