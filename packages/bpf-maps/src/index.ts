@@ -1,0 +1,13 @@
+export type { Codec, CodecValue } from './codec.ts';
+export { decodeBytes, encodeBytes, viewOf } from './codec.ts';
+export type { BpfMapsErrorCode } from './error.ts';
+export { BpfMapsError } from './error.ts';
+export { be16, be32, be64, s16, s32, s64, s8, u16, u32, u64, u64Number, u8 } from './integer-codec.ts';
+export type { MemoryMapOptions, MemoryMapType } from './memory-map.ts';
+export { memoryMap } from './memory-map.ts';
+export type { RawMap, UpdateFlags } from './raw-map.ts';
+export type { StructFields } from './struct-codec.ts';
+export { array, mapped, perCpu, struct } from './struct-codec.ts';
+export type { TypedMap } from './typed-map.ts';
+export { typedMap } from './typed-map.ts';
+export { bool8, bytes, cString, cidr16, ip16, mac } from './value-codecs.ts';
