@@ -1,7 +1,7 @@
 export { NetlinkError } from './error.ts';
 export type { NetlinkErrorCode, NetlinkErrorDetails } from './error.ts';
 export { addressRequests } from './family/address.ts';
-export type { Address, AddressFlag, AddressSpec } from './family/address.ts';
+export type { Address, AddressFlag, AddressKey, AddressSpec } from './family/address.ts';
 export { linkRequests } from './family/link-requests.ts';
 export type { LinkChanges, VethEnd, VethSpec } from './family/link-requests.ts';
 export type { AddressGeneration, Link, LinkFlag, LinkStatistics, OperationalState } from './family/link.ts';

@@ -12,9 +12,11 @@ export interface NativePacketSocket {
 /** The functions of native/src, as they are. They throw errors with `code` (errno's name), `errno` and `syscall`. */
 export interface NativeAddon {
   runInNamespace(fd: number, run: () => unknown): unknown;
+  isNetworkNamespace(fd: number): boolean;
   createNamespace(path: string): void;
   deleteNamespace(path: string): void;
   tuneNetlink(port: number, receiveBufferBytes: number): number;
+  netlinkDrops(fd: number): number;
   packetOpen(ifindex: number): NativePacketSocket;
   packetSend(socket: NativePacketSocket, frame: Uint8Array): boolean;
   packetReceive(socket: NativePacketSocket): Uint8Array | undefined;

@@ -1,6 +1,6 @@
 import { NetlinkError } from './error.ts';
 import { addressRequests, decodeAddress } from './family/address.ts';
-import type { Address, AddressSpec } from './family/address.ts';
+import type { Address, AddressKey, AddressSpec } from './family/address.ts';
 import { linkRequests } from './family/link-requests.ts';
 import type { LinkChanges, VethSpec } from './family/link-requests.ts';
 import { decodeLink } from './family/link.ts';
@@ -32,13 +32,13 @@ export interface NetlinkOptions {
 
 /**
  * An open route socket of one network namespace. Every method rejects with NetlinkError when the kernel refuses; the
- * `delete…` methods resolve to false where there was nothing to delete. Requests are answered in the order they are
- * made.
+ * `delete…` methods resolve to false where there was nothing to delete. Arguments that cannot be right throw TypeError or
+ * RangeError at once. Requests are answered in the order they are made.
  */
 export interface Netlink extends Disposable {
-  /** Every device, or those of a kind; `statistics` are left out unless asked for. */
-  listLinks(options?: { readonly kind?: string; readonly statistics?: boolean }): Promise<readonly Link[]>;
-  /** A device by index or name, with statistics; undefined if there is none. */
+  /** Every device, or those of a kind. */
+  listLinks(filter?: { readonly kind?: string }): Promise<readonly Link[]>;
+  /** A device by index or name; undefined if there is none. */
   getLink(link: IfIndex | string): Promise<Link | undefined>;
   /** Makes a pair and returns the end in this namespace. */
   createVeth(spec: VethSpec): Promise<Link>;
@@ -48,7 +48,7 @@ export interface Netlink extends Disposable {
   listAddresses(filter?: { readonly link?: IfIndex; readonly family?: 4 | 6 }): Promise<readonly Address[]>;
   addAddress(spec: AddressSpec): Promise<void>;
   replaceAddress(spec: AddressSpec): Promise<void>;
-  deleteAddress(spec: AddressSpec): Promise<boolean>;
+  deleteAddress(address: AddressKey): Promise<boolean>;
 
   listRoutes(filter?: RouteFilter): Promise<readonly Route[]>;
   addRoute(spec: RouteSpec): Promise<void>;
@@ -168,12 +168,12 @@ const remove = async (transport: Transport, request: NetlinkRequest): Promise<bo
 type LinkMethods = Pick<Netlink, 'listLinks' | 'getLink' | 'createVeth' | 'setLink' | 'deleteLink'>;
 
 const linkMethods = (transport: Transport): LinkMethods => ({
-  listLinks: (options) => list(transport, linkRequests.list(options), decodeLink),
+  listLinks: (filter) => list(transport, linkRequests.list(filter), decodeLink),
   getLink: async (link) => (await orAbsent(list(transport, linkRequests.get(link), decodeLink), []))[0],
-  createVeth: async (spec) => {
+  createVeth: (spec) => {
     // By index where it was chosen: a rename by udev may come between.
-    const [, messages = []] = await transport.execute([linkRequests.createVeth(spec), linkRequests.get(spec.index ?? spec.name)]);
-    return decodeLink(messages[0]!)!;
+    const requests = [linkRequests.createVeth(spec), linkRequests.get(spec.index ?? spec.name)];
+    return transport.execute(requests).then(([, messages = []]) => decodeLink(messages[0]!)!);
   },
   setLink: (link, changes) => change(transport, linkRequests.set(link, changes)),
   deleteLink: (link) => remove(transport, linkRequests.delete(link)),

@@ -1,4 +1,4 @@
-import { NetlinkError } from './error.ts';
+import type { NetlinkError } from './error.ts';
 import { decodeAddress } from './family/address.ts';
 import type { Address } from './family/address.ts';
 import { decodeLink } from './family/link.ts';
@@ -133,7 +133,8 @@ class EventQueue<E> {
     this.#ended = true;
     const readers = this.#readers;
     this.#readers = [];
-    // Events that wait are still handed out, then the end.
+    // Closed by its user, nothing more comes; broken, what waits is still handed out, then the failure.
+    if (!failure) this.#events = [];
     if (readers.length > 0) this.#waitingChanged(false);
     else this.#failure = failure;
     readers.forEach((reader, position) => (failure && position === 0 ? reader.reject(failure) : reader.resolve({ done: true, value: undefined })));

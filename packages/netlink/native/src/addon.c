@@ -70,10 +70,16 @@ NAPI_MODULE_INIT()
 		const char *name;
 		napi_callback call;
 	} functions[] = {
-		{ "runInNamespace", run_in_namespace }, { "createNamespace", create_namespace },
-		{ "deleteNamespace", delete_namespace }, { "tuneNetlink", tune_netlink },
-		{ "packetOpen", packet_open },		 { "packetSend", packet_send },
-		{ "packetReceive", packet_receive },	 { "packetClose", packet_close },
+		{ "runInNamespace", run_in_namespace },
+		{ "isNetworkNamespace", is_network_namespace },
+		{ "createNamespace", create_namespace },
+		{ "deleteNamespace", delete_namespace },
+		{ "tuneNetlink", tune_netlink },
+		{ "netlinkDrops", netlink_drops },
+		{ "packetOpen", packet_open },
+		{ "packetSend", packet_send },
+		{ "packetReceive", packet_receive },
+		{ "packetClose", packet_close },
 	};
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {

@@ -19,9 +19,11 @@ bool bytes_argument(napi_env env, napi_value value, uint8_t **data, size_t *leng
 napi_value undefined_value(napi_env env);
 
 napi_value run_in_namespace(napi_env env, napi_callback_info info);
+napi_value is_network_namespace(napi_env env, napi_callback_info info);
 napi_value create_namespace(napi_env env, napi_callback_info info);
 napi_value delete_namespace(napi_env env, napi_callback_info info);
 napi_value tune_netlink(napi_env env, napi_callback_info info);
+napi_value netlink_drops(napi_env env, napi_callback_info info);
 napi_value packet_open(napi_env env, napi_callback_info info);
 napi_value packet_send(napi_env env, napi_callback_info info);
 napi_value packet_receive(napi_env env, napi_callback_info info);

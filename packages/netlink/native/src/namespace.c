@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,6 +50,18 @@ napi_value run_in_namespace(napi_env env, napi_callback_info info)
 	if (status == napi_function_expected)
 		napi_throw_type_error(env, NULL, "expected a function");
 	return status == napi_ok ? result : NULL;
+}
+
+/* isNetworkNamespace(fd) */
+napi_value is_network_namespace(napi_env env, napi_callback_info info)
+{
+	napi_value args[1], result;
+	int32_t fd;
+
+	if (!arguments(env, info, 1, args) || !int_argument(env, args[0], &fd))
+		return NULL;
+	napi_get_boolean(env, ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET, &result);
+	return result;
 }
 
 struct creation {

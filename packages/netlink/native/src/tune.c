@@ -1,35 +1,61 @@
 #include "addon.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <dirent.h>
 
 #ifndef NETLINK_GET_STRICT_CHK
 #define NETLINK_GET_STRICT_CHK 12
 #endif
 
-static bool is_route_socket(int fd, uint32_t port)
+static bool option(int fd, int level, int name, int *value)
+{
+	socklen_t size = sizeof(*value);
+
+	return getsockopt(fd, level, name, value, &size) == 0;
+}
+
+/* A route socket bound to `port` that has not been tuned. The same port may be in use in another namespace. */
+static bool is_new_route_socket(int fd, uint32_t port)
 {
 	struct sockaddr_nl address = { 0 };
 	socklen_t length = sizeof(address);
-	int protocol;
-	socklen_t size = sizeof(protocol);
+	int protocol, tuned;
 
 	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.nl_family == AF_NETLINK &&
-	       address.nl_pid == port && getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
-	       protocol == NETLINK_ROUTE;
+	       address.nl_pid == port && option(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) && protocol == NETLINK_ROUTE &&
+	       option(fd, SOL_NETLINK, NETLINK_EXT_ACK, &tuned) && !tuned;
+}
+
+static int find_new_route_socket(uint32_t port)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	struct dirent *entry;
+	int found = -1;
+
+	if (!folder)
+		return -1;
+	errno = ENOENT;
+	while (found < 0 && (entry = readdir(folder)))
+		if (entry->d_name[0] != '.' && is_new_route_socket(atoi(entry->d_name), port))
+			found = atoi(entry->d_name);
+	if (found < 0)
+		errno = ENOENT;
+	closedir(folder);
+	return found;
 }
 
 static int tune(int fd, int receive_buffer)
 {
+	static const int options[] = { NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK, NETLINK_NO_ENOBUFS, NETLINK_EXT_ACK };
 	const int on = 1;
 
-	if (setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) ||
-	    setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on)) ||
-	    setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on)))
-		return -1;
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (setsockopt(fd, SOL_NETLINK, options[i], &on, sizeof(on)))
+			return -1;
 	/* FORCE passes net.core.rmem_max, and needs CAP_NET_ADMIN; a reader without it keeps what it is allowed. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof(receive_buffer)))
 		return setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
@@ -37,35 +63,39 @@ static int tune(int fd, int receive_buffer)
 }
 
 /*
- * tuneNetlink(port, receiveBufferBytes): number of sockets tuned. The npm package `netlink` keeps its descriptor to
- * itself, so the socket is found among this process's descriptors by the port it is bound to.
+ * tuneNetlink(port, receiveBufferBytes): the descriptor. The npm package `netlink` keeps its descriptor to itself, so
+ * the socket is found among this process's descriptors by the port it is bound to. Called right after its creation.
  */
 napi_value tune_netlink(napi_env env, napi_callback_info info)
 {
-	int32_t port, receive_buffer, tuned = 0;
+	int32_t port, receive_buffer;
 	napi_value args[2], result;
-	struct dirent *entry;
-	int error = 0;
-	DIR *folder;
+	int fd;
 
 	if (!arguments(env, info, 2, args) || !int_argument(env, args[0], &port) ||
 	    !int_argument(env, args[1], &receive_buffer))
 		return NULL;
-	folder = opendir("/proc/self/fd");
-	if (!folder)
-		return throw_errno(env, "opendir /proc/self/fd", errno);
-	while (!error && (entry = readdir(folder))) {
-		int fd = atoi(entry->d_name);
+	fd = find_new_route_socket((uint32_t)port);
+	if (fd < 0)
+		return throw_errno(env, "find the socket", errno);
+	if (tune(fd, receive_buffer))
+		return throw_errno(env, "setsockopt", errno);
+	napi_create_int32(env, fd, &result);
+	return result;
+}
 
-		if (entry->d_name[0] == '.' || !is_route_socket(fd, (uint32_t)port))
-			continue;
-		if (tune(fd, receive_buffer))
-			error = errno;
-		tuned++;
-	}
-	closedir(folder);
-	if (error)
-		return throw_errno(env, "setsockopt", error);
-	napi_create_int32(env, tuned, &result);
+/* netlinkDrops(fd): messages that found the socket's buffer full since it was opened. */
+napi_value netlink_drops(napi_env env, napi_callback_info info)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(memory);
+	napi_value args[1], result;
+	int32_t fd;
+
+	if (!arguments(env, info, 1, args) || !int_argument(env, args[0], &fd))
+		return NULL;
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size))
+		return throw_errno(env, "getsockopt", errno);
+	napi_create_uint32(env, memory[SK_MEMINFO_DROPS], &result);
 	return result;
 }

@@ -32,7 +32,7 @@ export interface AddressSpec {
   readonly prefixLength: number;
   readonly scope?: Scope | number | undefined;
   /** `no-dad` uses an IPv6 address at once; `no-prefix-route` adds no route for the prefix. */
-  readonly flags?: readonly AddressFlag[] | undefined;
+  readonly flags?: Iterable<AddressFlag> | undefined;
   readonly broadcast?: IpAddress | undefined;
   readonly validLifetime?: number | undefined;
   readonly preferredLifetime?: number | undefined;
@@ -100,7 +100,7 @@ const header = (family: number, prefixLength = 0, scope = 0, link = 0): Buffer =
   return bytes;
 };
 
-const writerFor = (spec: AddressSpec): PayloadWriter => {
+const writerFor = (spec: AddressKey & Pick<AddressSpec, 'scope'>): PayloadWriter => {
   const { address, prefixLength } = spec;
   const longest = address.family === 4 ? 32 : 128;
   if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > longest) throw new RangeError(`prefixLength: ${prefixLength} is not within 0 and ${longest}`);
@@ -121,7 +121,10 @@ const newAddress = (verb: string, flags: number, spec: AddressSpec): NetlinkRequ
   return { operation: `${verb} address ${spec.address.text}/${spec.prefixLength} on link ${spec.link}`, type: Rtm.NEWADDR, flags, payload: writer.finish() };
 };
 
-const deleteAddress = (spec: AddressSpec): NetlinkRequest => ({
+/** What names an address to delete. */
+export type AddressKey = Pick<AddressSpec, 'link' | 'address' | 'prefixLength'>;
+
+const deleteAddress = (spec: AddressKey): NetlinkRequest => ({
   operation: `delete address ${spec.address.text}/${spec.prefixLength} on link ${spec.link}`,
   type: Rtm.DELADDR,
   flags: 0,

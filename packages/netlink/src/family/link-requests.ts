@@ -13,19 +13,20 @@ import type { AddressGeneration } from './link.ts';
 export interface VethEnd {
   /** At most 15 bytes. */
   readonly name: string;
-  /** Chosen index; the kernel picks one if absent. Taken: NetlinkError `busy`. */
+  /** Chosen index; the kernel picks one if absent. Taken: NetlinkError `exists` (of the peer:
+   * `busy`). The peer's can only be chosen together with the first end's. */
   readonly index?: IfIndex | undefined;
   readonly mac?: MacAddress | undefined;
   readonly mtu?: number | undefined;
   readonly txQueueLength?: number | undefined;
   /** Receive and transmit queues; the kernel's default is one for each possible CPU. */
   readonly queues?: number | undefined;
-  /** Up from the start; otherwise down. */
-  readonly up?: boolean | undefined;
 }
 
 /** A veth pair: the first end in the socket's namespace, the peer made in place in its own. */
 export interface VethSpec extends VethEnd {
+  /** Up from the start. The peer cannot be (veth_open wants the pair complete): it is made down. */
+  readonly up?: boolean | undefined;
   readonly peer: VethEnd & {
     /** Namespace that the peer is made in; the socket's own if absent. */
     readonly netns?: Namespace | undefined;
@@ -53,8 +54,6 @@ export interface LinkChanges {
 const Rtm = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19 } as const;
 /** VETH_INFO_PEER of linux/veth.h. */
 const VETH_INFO_PEER = 1;
-/** RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h. */
-const SKIP_STATS = 8;
 
 const header = (index: number, flags = 0, change = 0): Buffer => {
   const bytes = Buffer.alloc(IFINFO_SIZE);
@@ -91,17 +90,18 @@ const writeEnd = (writer: PayloadWriter, end: VethEnd): void => {
   if (end.queues !== undefined) writer.u32(Ifla.NUM_TX_QUEUES, end.queues).u32(Ifla.NUM_RX_QUEUES, end.queues);
 };
 
-const endHeader = (end: VethEnd): Buffer => header(end.index ?? 0, end.up ? LINK_FLAGS.up : 0, end.up ? LINK_FLAGS.up : 0);
-
 const createVeth = (spec: VethSpec): NetlinkRequest => {
   checkName(spec.name, 'name');
   checkName(spec.peer.name, 'peer.name');
-  const writer = new PayloadWriter(endHeader(spec));
+  // veth_newlink ignores the peer's index otherwise.
+  if (spec.peer.index !== undefined && spec.index === undefined) throw new TypeError('peer.index: can only be chosen together with index');
+  const up = spec.up ? LINK_FLAGS.up : 0;
+  const writer = new PayloadWriter(header(spec.index ?? 0, up, up));
   writeEnd(writer, spec);
   writer.nest(Ifla.LINKINFO, (info) => {
     info.string(Ifla.INFO_KIND, 'veth').nest(Ifla.INFO_DATA, (data) => {
       data.nest(VETH_INFO_PEER, (peer) => {
-        peer.raw(endHeader(spec.peer));
+        peer.raw(header(spec.peer.index ?? 0));
         writeEnd(peer, spec.peer);
         if (spec.peer.netns) peer.u32(Ifla.NET_NS_FD, spec.peer.netns.fd);
       });
@@ -150,10 +150,9 @@ const deleteLink = (link: IfIndex | string): NetlinkRequest => ({ operation: `de
 
 const getLink = (link: IfIndex | string): NetlinkRequest => ({ operation: `get link ${link}`, type: Rtm.GETLINK, flags: 0, payload: target(link).finish() });
 
-const listLinks = (options: { readonly kind?: string | undefined; readonly statistics?: boolean | undefined } = {}): NetlinkRequest => {
+const listLinks = (options: { readonly kind?: string | undefined } = {}): NetlinkRequest => {
   const writer = new PayloadWriter(header(0));
   const kind = options.kind;
-  if (!options.statistics) writer.u32(Ifla.EXT_MASK, SKIP_STATS);
   if (kind !== undefined) writer.nest(Ifla.LINKINFO, (info) => info.string(Ifla.INFO_KIND, kind));
   return { operation: 'list links', type: Rtm.GETLINK, flags: Flag.DUMP, payload: writer.finish() };
 };

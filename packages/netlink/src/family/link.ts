@@ -30,7 +30,6 @@ export interface Link {
   readonly alias: string | undefined;
   readonly qdisc: string | undefined;
   readonly ipv6AddressGeneration: AddressGeneration | number | undefined;
-  /** Only where it was asked for. */
   readonly statistics: LinkStatistics | undefined;
 }
 
@@ -72,7 +71,7 @@ export type AddressGeneration = keyof typeof ADDRESS_GENERATION;
 /** IFLA_* of linux/if_link.h. */
 export const Ifla = {
   ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, QDISC: 6, MASTER: 10, TXQLEN: 13, OPERSTATE: 16, LINKINFO: 18, IFALIAS: 20, STATS64: 23, AF_SPEC: 26,
-  NET_NS_FD: 28, EXT_MASK: 29, NUM_TX_QUEUES: 31, NUM_RX_QUEUES: 32, LINK_NETNSID: 37, INFO_KIND: 1, INFO_DATA: 2, INET6_ADDR_GEN_MODE: 8,
+  NET_NS_FD: 28, NUM_TX_QUEUES: 31, NUM_RX_QUEUES: 32, LINK_NETNSID: 37, INFO_KIND: 1, INFO_DATA: 2, INET6_ADDR_GEN_MODE: 8,
 } as const;
 
 const states = names(OPERATIONAL_STATES);

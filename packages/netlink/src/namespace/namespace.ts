@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 
 import { NetlinkError, systemError } from '../error.ts';
@@ -37,12 +37,12 @@ export const openNamespace = (nameOrPath: string): Namespace => {
   const operation = `open network namespace ${path}`;
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    // Not a device or FIFO by mistake: opening it could wait, or do something.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw systemError(error, { operation, path });
   }
-  // nsfs shows the kind in the link of the descriptor, also for a bind mount, whose own path tells nothing.
-  if (!/^net:\[\d+\]$/.test(readlinkSync(`/proc/self/fd/${fd}`))) {
+  if (!nativeAddon().isNetworkNamespace(fd)) {
     closeSync(fd);
     throw new NetlinkError('not-a-namespace', 'not a network namespace', { operation, path });
   }

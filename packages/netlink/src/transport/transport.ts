@@ -36,10 +36,10 @@ interface Pending {
 
 /** NETLINK_ROUTE of linux/netlink.h. */
 const ROUTE = 0;
-/** Room for the answers of some thousand batched requests, or for a burst of events. */
+/** Room for a burst of some thousand events. */
 const RECEIVE_BUFFER = 4 << 20;
-/** Most bytes sent at once: far below what a socket's send buffer takes (212,992 by default). */
-const SEND_LIMIT = 64 << 10;
+/** Most requests sent at once: their answers fit even into the buffer of a process that may not ask for a larger one. */
+const SEND_LIMIT = 128;
 /** A table that changes in each of so many dumps will go on doing so. */
 const DUMP_ATTEMPTS = 16;
 
@@ -53,16 +53,26 @@ export const openTransport = (netns: Namespace | undefined, listener?: Transport
     const open = (): RawNetlinkSocket => new RawNetlinkSocket(ROUTE);
     const socket = netns ? netns.run(open) : open();
     socket.unref();
-    if (nativeAddon().tuneNetlink(socket.address().port, RECEIVE_BUFFER) > 0) return new RouteTransport(socket, listener);
-    socket.close();
+    return new RouteTransport(socket, tune(socket), listener);
   } catch (error) {
     throw systemError(error, { operation });
   }
-  throw new NetlinkError('kernel', 'the socket was not found among the open descriptors', { operation });
+};
+
+const tune = (socket: RawNetlinkSocket): number => {
+  try {
+    return nativeAddon().tuneNetlink(socket.address().port, RECEIVE_BUFFER);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
 };
 
 class RouteTransport implements Transport {
   readonly #socket: RawNetlinkSocket;
+  /** The socket's own, to ask for losses with; not ours to close. */
+  readonly #fd: number;
+  #drops = 0;
   readonly #listener: TransportListener | undefined;
   readonly #pending = new Map<number, Pending>();
   #sequence = 0;
@@ -71,8 +81,9 @@ class RouteTransport implements Transport {
   /** The kernel takes one dump at a time on a socket (EBUSY), so dumps queue here. */
   #dumps: Promise<unknown> = Promise.resolve();
 
-  constructor(socket: RawNetlinkSocket, listener: TransportListener | undefined) {
+  constructor(socket: RawNetlinkSocket, fd: number, listener: TransportListener | undefined) {
     this.#socket = socket;
+    this.#fd = fd;
     this.#listener = listener;
     socket.on('message', (datagram, from) => {
       // Port 0 is the kernel; any process may write to this socket.
@@ -83,30 +94,11 @@ class RouteTransport implements Transport {
   }
 
   async execute(requests: readonly NetlinkRequest[]): Promise<readonly (readonly Message[])[]> {
-    const alone = requests.length === 1;
-    const answers: Promise<readonly Message[]>[] = [];
-    let frames: Buffer[] = [];
-    let size = 0;
-    const flush = (): void => {
-      if (frames.length > 0) this.#send(frames);
-      frames = [];
-      size = 0;
-    };
-    requests.forEach((request, position) => {
-      const index = alone ? undefined : position;
-      if (isDump(request)) {
-        answers.push(this.#dump(request, index));
-        return;
-      }
-      const { frame, answer } = this.#register(request, Flag.ACK, index);
-      if (size + frame.length > SEND_LIMIT) flush();
-      frames.push(frame);
-      size += frame.length;
-      answers.push(answer);
-    });
-    flush();
-    // All are awaited before the first failure is thrown: nothing is under way any more when the caller sees it.
-    const outcomes = await Promise.allSettled(answers);
+    const outcomes: PromiseSettledResult<readonly Message[]>[] = [];
+    for (let start = 0; start < requests.length; start += SEND_LIMIT) {
+      // All are awaited before a failure is thrown: nothing is under way any more when the caller sees it.
+      outcomes.push(...(await Promise.allSettled(this.#start(requests.slice(start, start + SEND_LIMIT), requests.length > 1 ? start : undefined))));
+    }
     return outcomes.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;
       return outcome.value;
@@ -131,6 +123,20 @@ class RouteTransport implements Transport {
     this.#closed = true;
     this.#socket.close();
     this.#failAll((pending) => new NetlinkError('closed', 'the netlink handle was closed', { operation: pending.request.operation }));
+  }
+
+  /** Sends requests in one datagram, dumps each for itself. */
+  #start(requests: readonly NetlinkRequest[], firstIndex: number | undefined): Promise<readonly Message[]>[] {
+    const frames: Buffer[] = [];
+    const answers = requests.map((request, position) => {
+      const index = firstIndex === undefined ? undefined : firstIndex + position;
+      if (isDump(request)) return this.#dump(request, index);
+      const { frame, answer } = this.#register(request, Flag.ACK, index);
+      frames.push(frame);
+      return answer;
+    });
+    if (frames.length > 0) this.#send(frames);
+    return answers;
   }
 
   #dump(request: NetlinkRequest, index: number | undefined): Promise<readonly Message[]> {
@@ -182,6 +188,11 @@ class RouteTransport implements Transport {
       if (pending) this.#answer(pending, message);
       else if (message.type > Control.OVERRUN) this.#listener?.message(message);
     }
+    // Losses are counted, not signalled (NETLINK_NO_ENOBUFS): netlink 0.3.0 aborts the process on a socket error. The
+    // buffer is full whenever there is one, so a datagram to read, and this check, always follow.
+    const drops = nativeAddon().netlinkDrops(this.#fd);
+    if (drops !== this.#drops) this.#overrun();
+    this.#drops = drops;
   }
 
   #answer(pending: Pending, message: Message): void {
@@ -204,10 +215,6 @@ class RouteTransport implements Transport {
   }
 
   #broken(error: NodeJS.ErrnoException): void {
-    if (error.code === 'ENOBUFS') {
-      this.#overrun();
-      return;
-    }
     this.#failAll((pending) => systemError(error, { operation: pending.request.operation }));
     this.#listener?.failed(systemError(error, { operation: 'receive from route socket' }));
   }
