@@ -1,0 +1,40 @@
+/** The maps of an object, from the BTF of its `.maps` section. */
+export function readMaps(btf) {
+  return btf.section('.maps').map((variable) => {
+    const members = new Map(btf.resolve(variable.type_id).members.map((member) => [member.name, btf.resolve(btf.resolve(member.type_id).type_id)]));
+    const number = (name) => members.get(name)?.nr_elems ?? 0;
+    const id = (name) => (btf.member(variable.type_id, name) === undefined ? undefined : btf.resolve(btf.member(variable.type_id, name).type_id).type_id);
+    return { name: variable.name, type: number('type'), maxEntries: number('max_entries'), flags: number('map_flags'), key: id('key'), value: id('value') };
+  });
+}
+
+/** linux/bpf.h, enum bpf_map_type: those in use. */
+const TYPES = { 1: 'hash', 2: 'array', 6: 'percpu_array', 9: 'lru_hash', 11: 'lpm_trie', 27: 'ringbuf' };
+
+/** maps.ts: what each map is made of. */
+export function emitMaps(btf, maps) {
+  const rows = maps.map(({ name, type, maxEntries, flags, key, value }) => {
+    if (TYPES[type] === undefined) throw new Error(`codegen: map ${name} has type ${type}, which codegen does not know`);
+    const [keySize, valueSize] = [key, value].map((each) => (each === undefined ? 0 : btf.size(each)));
+    return `  ${name}: { type: '${TYPES[type]}', keySize: ${keySize}, valueSize: ${valueSize}, maxEntries: ${maxEntries}, flags: ${flags} },`;
+  });
+  return [
+    '/** What a map is made of; `valueSize` of a per-CPU map is one CPU’s, `maxEntries` of a ring its bytes. */',
+    'export interface MapSpec {',
+    `  readonly type: ${[...new Set(Object.values(TYPES))].map((type) => `'${type}'`).join(' | ')};`,
+    '  readonly keySize: number;',
+    '  readonly valueSize: number;',
+    '  readonly maxEntries: number;',
+    '  readonly flags: number;',
+    '}',
+    '',
+    '/** The maps of the datapath, by the name under which they are pinned. */',
+    'export const MAPS = {',
+    ...rows,
+    '} as const satisfies Readonly<Record<string, MapSpec>>;',
+    '',
+    '/** The name of a map of the datapath. */',
+    'export type MapName = keyof typeof MAPS;',
+    '',
+  ].join('\n');
+}
