@@ -1,0 +1,42 @@
+import type { NumericIdentity } from '@cilium-ts/identity';
+import { contentHash } from './content-hash.ts';
+import type { PolicyRow } from './row.ts';
+
+/** The policy of an endpoint in one direction. */
+export interface CompiledDirection {
+  /** Whether anything can be denied here. */
+  readonly enforced: boolean;
+  /** The row of every identity without one of its own, identities included that nobody has heard of yet. */
+  readonly any: PolicyRow;
+  /** Rows that differ from `any`. */
+  readonly byIdentity: ReadonlyMap<NumericIdentity, PolicyRow>;
+}
+
+/** The policy of every endpoint with the same identity. */
+export interface CompiledPolicy {
+  readonly ingress: CompiledDirection;
+  readonly egress: CompiledDirection;
+  /** Hash of the content: equal for policies that decide the same for the same identities. */
+  readonly key: string;
+}
+
+/** The row that applies to a peer. */
+export function rowForPeer(direction: CompiledDirection, peer: NumericIdentity): PolicyRow {
+  return direction.byIdentity.get(peer) ?? direction.any;
+}
+
+/** The hash of both directions' content. Does not depend on the order of the identities. */
+export function policyKey(ingress: CompiledDirection, egress: CompiledDirection): string {
+  return contentHash(`${directionContent(ingress)}\n${directionContent(egress)}`);
+}
+
+function directionContent({ enforced, any, byIdentity }: CompiledDirection): string {
+  const numbers = new Map<PolicyRow, number>([[any, 0]]);
+  const peers = [...byIdentity].sort(([a], [b]) => a - b);
+  const entries = peers.map(([id, row]) => {
+    let number = numbers.get(row);
+    if (number === undefined) numbers.set(row, (number = numbers.size));
+    return `${id}:${number}`;
+  });
+  return `${enforced} ${[...numbers.keys()].map(({ key }) => key).join(' ')} ${entries.join()}`;
+}

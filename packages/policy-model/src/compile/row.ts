@@ -1,0 +1,69 @@
+import { MAX_PORT } from '../model/protocol.ts';
+
+/** What happens to a packet: dropped for want of an allowing rule, allowed, or dropped by a rule that says so. */
+export type RowAction = 'deny-default' | 'allow' | 'deny';
+
+/**
+ * Which kind of entry decided, as in Cilium's policy verdict events (`bpf/lib/policy.h`): whether it named the peer
+ * (L3), and whether it named a protocol, or a protocol and port (L4).
+ */
+export const MATCH_TYPE = { none: 0, l3Only: 1, l3L4: 2, l4Only: 3, all: 4, l3Proto: 5, protoOnly: 6 } as const;
+
+/** One of the numbers of {@link MATCH_TYPE}. */
+export type MatchType = (typeof MATCH_TYPE)[keyof typeof MATCH_TYPE];
+
+/** What a row says about one position. */
+export interface RowVerdict {
+  readonly action: RowAction;
+  readonly match: MatchType;
+  /** Port of the proxy that takes the connection; always 0 until there is one. */
+  readonly proxyPort: 0;
+}
+
+/** The beginning of a run of positions with the same verdict; the run reaches to the next boundary. */
+export interface RowBoundary {
+  /** {@link rowPosition} of the first protocol and port of the run. */
+  readonly start: number;
+  readonly verdict: RowVerdict;
+}
+
+/**
+ * The verdicts of one direction for one peer, for every protocol and port. Positions are `protocol * 65536 + port`;
+ * for ICMP and ICMPv6 the type takes the port's place, and for every other protocol only port 0 is ever looked up,
+ * so that such a protocol has one verdict. Interned: rows with the same content are the same object.
+ */
+export interface PolicyRow {
+  /** Canonical content. */
+  readonly key: string;
+  /** Ascending, the first at 0, neighbours with different verdicts; 1 to {@link MAX_ROW_BOUNDARIES}. */
+  readonly boundaries: readonly RowBoundary[];
+}
+
+/** Positions that one protocol takes. */
+export const POSITIONS_PER_PROTOCOL = MAX_PORT + 1;
+
+/** Positions of a row: 256 protocols. */
+export const ROW_POSITIONS = 256 * POSITIONS_PER_PROTOCOL;
+
+/** What the datapath's binary search covers in its 11 steps. */
+export const MAX_ROW_BOUNDARIES = 1024;
+
+/** The position of a packet; `port` is the destination port or the ICMP type, 0 for protocols with neither. */
+export function rowPosition(protocol: number, port: number): number {
+  if (!Number.isInteger(protocol) || protocol < 0 || protocol > 255) throw new RangeError(`protocol: expected 0 to 255, got ${protocol}`);
+  if (!Number.isInteger(port) || port < 0 || port > MAX_PORT) throw new RangeError(`port: expected 0 to ${MAX_PORT}, got ${port}`);
+  return protocol * POSITIONS_PER_PROTOCOL + port;
+}
+
+/** The verdict that the datapath finds in the row. */
+export function lookupRow(row: PolicyRow, protocol: number, port: number): RowVerdict {
+  const position = rowPosition(protocol, port);
+  let low = 0;
+  let high = row.boundaries.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (row.boundaries[middle]!.start <= position) low = middle;
+    else high = middle - 1;
+  }
+  return row.boundaries[low]!.verdict;
+}

@@ -1,0 +1,47 @@
+export type { CompiledDirection, CompiledPolicy } from './compile/compiled-policy.ts';
+export { rowForPeer } from './compile/compiled-policy.ts';
+export type { CompileRequest } from './compile/compile-policy.ts';
+export { compilePolicy } from './compile/compile-policy.ts';
+export type { PolicyCompiler } from './compile/policy-compiler.ts';
+export type { MatchType, PolicyRow, RowAction, RowBoundary, RowVerdict } from './compile/row.ts';
+export { MATCH_TYPE, MAX_ROW_BOUNDARIES, lookupRow, rowPosition } from './compile/row.ts';
+export type { PolicyModelErrorCode } from './error.ts';
+export { PolicyModelError } from './error.ts';
+export { describePacket } from './explain/evaluate-rule.ts';
+export type { ExplainRequest } from './explain/explain.ts';
+export { explain } from './explain/explain.ts';
+export type {
+  Candidate,
+  DecisionReason,
+  DirectionExplanation,
+  Explanation,
+  Packet,
+  RuleReference,
+} from './explain/explanation.ts';
+export type { Entity } from './model/entity.ts';
+export { ENTITIES } from './model/entity.ts';
+export type { PolicyIssue, PolicyIssueCode } from './model/issue.ts';
+export { formatIssue } from './model/issue.ts';
+export type { SourceLocation } from './model/location.ts';
+export { formatLocation } from './model/location.ts';
+export type { EnforcementMode, PolicyOptions } from './model/options.ts';
+export { DEFAULT_POLICY_OPTIONS } from './model/options.ts';
+export { PROTOCOL, parseProtocol, positionMeaning, protocolName } from './model/protocol.ts';
+export type { PolicyKind, PolicyResource } from './model/resource.ts';
+export { resourceKey } from './model/resource.ts';
+export type {
+  CidrPeer,
+  Direction,
+  EntityPeer,
+  LabelsPeer,
+  Peer,
+  PeerSet,
+  PortSet,
+  PortTerm,
+  Rule,
+  RuleAction,
+} from './model/rule.ts';
+export type { ParseOptions, ParsedPolicies } from './parse/parse-policies.ts';
+export { parsePolicies } from './parse/parse-policies.ts';
+export type { PolicyRepository } from './repository.ts';
+export { createPolicyRepository } from './repository.ts';

@@ -1,0 +1,55 @@
+/**
+ * Names of ICMP types that policies may use instead of numbers, as Cilium spells them
+ * (IANA "ICMP Type Numbers" and "ICMPv6 type Numbers").
+ */
+export const ICMP_TYPE_NAMES: Readonly<Record<'IPv4' | 'IPv6', ReadonlyMap<string, number>>> = {
+  IPv4: new Map(
+    Object.entries({
+      EchoReply: 0,
+      DestinationUnreachable: 3,
+      Redirect: 5,
+      Echo: 8,
+      EchoRequest: 8,
+      RouterAdvertisement: 9,
+      RouterSelection: 10,
+      TimeExceeded: 11,
+      ParameterProblem: 12,
+      Timestamp: 13,
+      TimestampReply: 14,
+      Photuris: 40,
+      ExtendedEchoRequest: 42,
+      ExtendedEchoReply: 43,
+    }),
+  ),
+  IPv6: new Map(
+    Object.entries({
+      DestinationUnreachable: 1,
+      PacketTooBig: 2,
+      TimeExceeded: 3,
+      ParameterProblem: 4,
+      EchoRequest: 128,
+      EchoReply: 129,
+      MulticastListenerQuery: 130,
+      MulticastListenerReport: 131,
+      MulticastListenerDone: 132,
+      RouterSolicitation: 133,
+      RouterAdvertisement: 134,
+      NeighborSolicitation: 135,
+      NeighborAdvertisement: 136,
+      RedirectMessage: 137,
+      RouterRenumbering: 138,
+      ICMPNodeInformationQuery: 139,
+      ICMPNodeInformationResponse: 140,
+      InverseNeighborDiscoverySolicitation: 141,
+      InverseNeighborDiscoveryAdvertisement: 142,
+      HomeAgentAddressDiscoveryRequest: 144,
+      HomeAgentAddressDiscoveryReply: 145,
+      MobilePrefixSolicitation: 146,
+      MobilePrefixAdvertisement: 147,
+      DuplicateAddressRequestCodeSuffix: 157,
+      DuplicateAddressConfirmationCodeSuffix: 158,
+      ExtendedEchoRequest: 160,
+      ExtendedEchoReply: 161,
+    }),
+  ),
+};

@@ -1,0 +1,170 @@
+import type { Requirement, Selector } from '@cilium-ts/identity';
+import { selector } from '@cilium-ts/identity';
+import type { FieldPath } from '../model/location.ts';
+import { MAX_PORT, PROTOCOL } from '../model/protocol.ts';
+import type { Direction, Peer, PeerSet, PortSet, PortTerm, Rule } from '../model/rule.ts';
+import { CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX } from '../model/special-labels.ts';
+import type { ResourceHeader } from '../parse/header.ts';
+import type { Reporter } from '../parse/reporter.ts';
+import type { LabelSelectorSpec } from '../schema/label-selector.ts';
+import type { NetworkPolicyPeerSpec, NetworkPolicyPortSpec, NetworkPolicySpec } from '../schema/network-policy.ts';
+import { translateCidrPeer } from './cidr.ts';
+import { translateLabelSelector } from './label-selector.ts';
+import { isServiceName, namedPort, portRange } from './ports.ts';
+import { equalsTerm, existsTerm, namesKey } from './requirement.ts';
+
+interface Owner {
+  readonly resource: string;
+  readonly namespace: string;
+  readonly subject: Selector;
+}
+
+interface EntrySpec {
+  readonly peers: NetworkPolicyPeerSpec[] | undefined;
+  readonly peersField: 'from' | 'to';
+  readonly ports: NetworkPolicyPortSpec[] | undefined;
+}
+
+/** The rules of a Kubernetes NetworkPolicy. All of them allow and switch to default deny. */
+export function translateNetworkPolicy(policy: NetworkPolicySpec, header: ResourceHeader, reporter: Reporter): readonly Rule[] {
+  const { spec } = policy;
+  const namespace = header.namespace ?? '';
+  const subject = selector(podTerms(spec.podSelector, namespace, ['spec', 'podSelector'], reporter));
+  const owner: Owner = { resource: header.key ?? '', namespace, subject };
+  const entries: Record<Direction, EntrySpec[]> = {
+    ingress: (spec.ingress ?? []).map(({ from, ports }) => ({ peers: from, peersField: 'from', ports })),
+    egress: (spec.egress ?? []).map(({ to, ports }) => ({ peers: to, peersField: 'to', ports })),
+  };
+  warnUnlistedTypes(spec, reporter);
+  return (['ingress', 'egress'] as const).flatMap((direction) => {
+    const rules = entries[direction].map((entry, index) => translateEntry(entry, direction, owner, ['spec', direction, index], reporter));
+    return rules.length === 0 && affects(spec, direction) ? [denyAll(direction, owner, spec, reporter)] : rules;
+  });
+}
+
+/** Ingress is affected unless only Egress is listed; egress only if it is listed (or has rules). */
+function affects(spec: NetworkPolicySpec['spec'], direction: Direction): boolean {
+  const types = spec.policyTypes ?? [];
+  return direction === 'egress' ? types.includes('Egress') : types.includes('Ingress') || !types.includes('Egress');
+}
+
+function warnUnlistedTypes(spec: NetworkPolicySpec['spec'], reporter: Reporter): void {
+  if (spec.policyTypes === undefined) return;
+  for (const [direction, type] of [['ingress', 'Ingress'], ['egress', 'Egress']] as const) {
+    if ((spec[direction] ?? []).length === 0 || spec.policyTypes.includes(type)) continue;
+    const message = `policyTypes does not list ${type}, yet there are ${direction} rules; they apply, as in Cilium`;
+    reporter.report(['spec', direction], { code: 'suspicious', severity: 'warning', message, remedy: `add ${type} to policyTypes or remove the rules`, point: 'key' });
+  }
+}
+
+/** A rule that matches nobody: all it does is switch the endpoints to default deny. */
+function denyAll(direction: Direction, owner: Owner, spec: NetworkPolicySpec['spec'], reporter: Reporter): Rule {
+  const path: FieldPath = spec[direction] === undefined ? (spec.policyTypes === undefined ? ['spec'] : ['spec', 'policyTypes']) : ['spec', direction];
+  return {
+    resource: owner.resource,
+    direction,
+    action: 'allow',
+    subject: owner.subject,
+    defaultDeny: true,
+    peers: { kind: 'none', why: `the policy has no ${direction} rules` },
+    ports: { kind: 'all' },
+    at: reporter.at(path),
+  };
+}
+
+function translateEntry(entry: EntrySpec, direction: Direction, owner: Owner, path: FieldPath, reporter: Reporter): Rule {
+  const specs = entry.peers ?? [];
+  const peers: PeerSet =
+    specs.length === 0
+      ? { kind: 'any' }
+      : { kind: 'peers', peers: specs.flatMap((peer, i) => translatePeer(peer, owner, [...path, entry.peersField, i], reporter)) };
+  return {
+    resource: owner.resource,
+    direction,
+    action: 'allow',
+    subject: owner.subject,
+    defaultDeny: true,
+    peers,
+    ports: translatePorts(entry.ports ?? [], [...path, 'ports'], reporter),
+    at: reporter.at(path),
+  };
+}
+
+function translatePeer(peer: NetworkPolicyPeerSpec, owner: Owner, path: FieldPath, reporter: Reporter): Peer[] {
+  const { podSelector, namespaceSelector, ipBlock } = peer;
+  const byLabels = podSelector !== undefined || namespaceSelector !== undefined;
+  if (ipBlock !== undefined && byLabels) {
+    const message = 'ipBlock cannot be combined with podSelector or namespaceSelector';
+    reporter.report([...path, 'ipBlock'], { code: 'invalid-value', message, remedy: 'write one peer for each', point: 'key' });
+    return [];
+  }
+  if (ipBlock !== undefined) return [translateCidrPeer(ipBlock, [...path, 'ipBlock'], reporter)].filter((cidr) => cidr !== undefined);
+  if (byLabels) return [labelsPeer(podSelector, namespaceSelector, owner, path, reporter)];
+  const message = 'the peer names neither podSelector, namespaceSelector nor ipBlock';
+  reporter.report(path, { code: 'missing-field', message, remedy: 'add one; to mean everybody, leave out the whole list' });
+  return [];
+}
+
+function labelsPeer(
+  podSelector: LabelSelectorSpec | undefined,
+  namespaceSelector: LabelSelectorSpec | undefined,
+  owner: Owner,
+  path: FieldPath,
+  reporter: Reporter,
+): Peer {
+  const podPath = [...path, 'podSelector'];
+  const pods =
+    namespaceSelector === undefined
+      ? podTerms(podSelector ?? {}, owner.namespace, podPath, reporter)
+      : translateLabelSelector(podSelector ?? {}, 'kubernetes', podPath, reporter);
+  const namespaces =
+    namespaceSelector === undefined ? [] : namespaceTerms(namespaceSelector, [...path, 'namespaceSelector'], reporter);
+  const localClusterByDefault = !namesKey(pods, (key) => key === CLUSTER_KEY);
+  return { kind: 'labels', requirements: [...namespaces, ...pods], localClusterByDefault, at: reporter.at(path) };
+}
+
+/** A pod selector within the policy's own namespace, which replaces whatever the selector says about it. */
+function podTerms(spec: LabelSelectorSpec, namespace: string, path: FieldPath, reporter: Reporter): readonly Requirement[] {
+  const { [NAMESPACE_KEY]: replaced, ...matchLabels } = spec.matchLabels ?? {};
+  if (replaced !== undefined && replaced !== namespace) {
+    const message = `the selector names the namespace ${replaced}, but selects pods of ${namespace} only`;
+    reporter.report(path, { code: 'suspicious', severity: 'warning', message, remedy: 'remove the namespace from the selector', point: 'key' });
+  }
+  return [...translateLabelSelector({ ...spec, matchLabels }, 'kubernetes', path, reporter), equalsTerm('k8s', NAMESPACE_KEY, namespace)];
+}
+
+/** Terms on the labels of a namespace, which its pods carry under a prefix. No term means: every namespace. */
+function namespaceTerms(spec: LabelSelectorSpec, path: FieldPath, reporter: Reporter): readonly Requirement[] {
+  const terms = translateLabelSelector(spec, 'kubernetes', path, reporter);
+  if (terms.length === 0) return [existsTerm('k8s', NAMESPACE_KEY)];
+  return terms.map((term) => ({ ...term, key: `${NAMESPACE_LABELS_PREFIX}${term.key}` }));
+}
+
+function translatePorts(specs: readonly NetworkPolicyPortSpec[], path: FieldPath, reporter: Reporter): PortSet {
+  if (specs.length === 0) return { kind: 'all' };
+  return { kind: 'ports', ports: specs.flatMap((spec, index) => portTerm(spec, [...path, index], reporter)) };
+}
+
+function portTerm(spec: NetworkPolicyPortSpec, path: FieldPath, reporter: Reporter): PortTerm[] {
+  const first = portNumber(spec, path, reporter);
+  if (first === undefined) return [];
+  const range = portRange(first, spec.endPort ?? 0, path, reporter);
+  return range === undefined ? [] : [{ protocol: PROTOCOL[spec.protocol ?? 'TCP'], ...range, at: reporter.at(path) }];
+}
+
+/** The port; 0 for every port of the protocol, which only an absent field means here. */
+function portNumber({ port, endPort }: NetworkPolicyPortSpec, path: FieldPath, reporter: Reporter): number | undefined {
+  if (port === undefined && endPort !== undefined) {
+    reporter.report([...path, 'port'], { code: 'missing-field', message: 'endPort needs a port', remedy: 'add the first port of the range' });
+    return undefined;
+  }
+  if (port === undefined) return 0;
+  if (typeof port === 'number' && port >= 1 && port <= MAX_PORT) return port;
+  const at = [...path, 'port'];
+  if (typeof port === 'string' && isServiceName(port)) reporter.report(at, namedPort(port));
+  else {
+    const remedy = `use a number from 1 to ${MAX_PORT}${typeof port === 'string' ? ', without quotes' : ''}; leave it out to mean every port`;
+    reporter.report(at, { code: 'invalid-value', message: `${JSON.stringify(port)} is not a port`, remedy });
+  }
+  return undefined;
+}
