@@ -13,6 +13,8 @@ export { IPCACHE_SOURCES, compareSources, mayOverwrite } from './ipcache-source.
 export type { LabelFilter } from './label-filter.ts';
 export { LabelPrefixFile, createLabelFilter } from './label-filter.ts';
 export type { Label, LabelSource } from './label.ts';
+export type { WorkloadPlace } from './workload-labels.ts';
+export { workloadLabels } from './workload-labels.ts';
 export { displayLabel, formatLabel, labelPrefix, makeLabel, parseLabel } from './label.ts';
 export type { LabelSet } from './label-set.ts';
 export { equalLabelSets, labelSet } from './label-set.ts';
