@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { flowKeys, ROTATION } from './flow-table.ts';
+import { BURST, type PacketCase } from './measure.ts';
+import { UNIT } from './packet-benchmarks.ts';
+import { createPods, segment, type Pod, type Segment } from './pods.ts';
+import { openStage, type Stage } from './stage.ts';
+import { PORTS } from './state.ts';
+import { wrapProgram, type WrappedPacket } from './wrapped-program.ts';
+
+/** Verdicts of tc (linux/pkt_cls.h). */
+const TC_ACT = { shot: 2, redirect: 7 } as const;
+
+interface Scene {
+  readonly wrapper: string;
+  readonly client: Pod;
+  readonly server: Pod;
+}
+
+/** All cases, and what must be closed after them. */
+export interface Cases extends AsyncDisposable {
+  readonly cases: readonly PacketCase[];
+  check(): Promise<void>;
+}
+
+/** Sets up two datapaths, one that reports events and one that does not, and everything to be measured on them. */
+export async function buildCases({ wrapper, bpffs }: { wrapper: string; bpffs: string }): Promise<Cases> {
+  const scene: Scene = { wrapper, ...createPods() };
+  const quiet = await openStage({ ...scene, bpfRoot: join(bpffs, 'quiet'), observed: false });
+  const observed = await openStage({ ...scene, bpfRoot: join(bpffs, 'observed'), observed: true });
+  const cases = [
+    await unit(scene),
+    await established('packet/established-local', scene, quiet, 4, 1),
+    await established('packet/established-local-v6', scene, quiet, 6, 1),
+    await established('packet/established-local-50k-flows', scene, quiet, 4, ROTATION.ports),
+    await newFlow('packet/new-flow-local', scene, quiet),
+    await drop('packet/policy-drop', scene, quiet, 1),
+    await drop('packet/policy-drop-new-flows', scene, quiet, ROTATION.ports),
+    await newFlow('packet/new-flow-observed', scene, observed),
+    await drop('packet/policy-drop-observed', scene, observed, ROTATION.ports),
+  ];
+  return {
+    cases,
+    check: async () => {
+      await quiet.check();
+      await observed.check();
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const { program, empty } of cases) {
+        program[Symbol.dispose]();
+        empty[Symbol.dispose]();
+      }
+      await quiet[Symbol.asyncDispose]();
+      await observed[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const fromClient = ({ client, server }: Scene, rest: Pick<Segment, 'family' | 'destinationPort' | 'flags'>): Uint8Array =>
+  segment({ from: client, to: server, sourcePort: ROTATION.first, ...rest });
+
+async function unit(scene: Scene): Promise<PacketCase> {
+  const wrapped: WrappedPacket = { packet: fromClient(scene, { family: 4, destinationPort: PORTS.allowed, flags: ['ack'] }), ifindex: scene.client.ifindex };
+  return { name: UNIT, program: await wrapProgram(scene.wrapper, 'lookup', wrapped), empty: await wrapProgram(scene.wrapper, 'noop', wrapped), verdict: 1 };
+}
+
+async function established(name: string, scene: Scene, stage: Stage, family: 4 | 6, ports: number): Promise<PacketCase> {
+  const packet = fromClient(scene, { family, destinationPort: PORTS.allowed, flags: ['ack'] });
+  return pair(name, scene, stage, { packet, ports, verdict: TC_ACT.redirect });
+}
+
+async function drop(name: string, scene: Scene, stage: Stage, ports: number): Promise<PacketCase> {
+  const packet = fromClient(scene, { family: 4, destinationPort: PORTS.refused, flags: ['syn'] });
+  return pair(name, scene, stage, { packet, ports, verdict: TC_ACT.shot });
+}
+
+/** Every packet of a burst opens a flow. Those of the burst before are deleted first, so that the table has room. */
+async function newFlow(name: string, scene: Scene, stage: Stage): Promise<PacketCase> {
+  const packet = fromClient(scene, { family: 4, destinationPort: PORTS.fresh, flags: ['syn'] });
+  const base = await pair(name, scene, stage, { packet, ports: BURST, verdict: TC_ACT.redirect });
+  const flows = stage.datapath.maps.cilium_flows;
+  let made: { keys: Uint8Array; count: number } | undefined;
+  return {
+    ...base,
+    prepare: () => {
+      if (made !== undefined) flows.deleteBatch(made.keys, made.count);
+    },
+    verify: () => {
+      // Each burst uses the same ports, so the keys need to be collected only once; then their presence is enough.
+      made ??= flowKeys(flows, PORTS.fresh);
+      const last = made.keys.subarray((made.count - 1) * flows.keySize, made.count * flows.keySize);
+      if (made.count !== BURST || flows.lookup(last) === undefined) throw new Error(`measuring ${name}: ${made.count} flows were made by ${BURST} packets`);
+    },
+  };
+}
+
+async function pair(name: string, { wrapper, client }: Scene, { datapath }: Stage, spec: { packet: Uint8Array; ports: number; verdict: number }): Promise<PacketCase> {
+  const wrapped: WrappedPacket = { packet: spec.packet, ifindex: client.ifindex, ports: spec.ports, firstPort: ROTATION.first };
+  return {
+    name,
+    program: await wrapProgram(wrapper, datapath.programs.fromContainer, wrapped),
+    empty: await wrapProgram(wrapper, 'noop', wrapped),
+    verdict: spec.verdict,
+  };
+}

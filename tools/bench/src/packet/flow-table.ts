@@ -1,0 +1,48 @@
+import type { RawMap } from '@cilium-ts/bpf-maps';
+import { flowKeyOffsets } from '@cilium-ts/datapath-layout';
+import { wrapProgram, type WrappedPacket } from './wrapped-program.ts';
+import { segment, type Pod } from './pods.ts';
+import type { Program } from 'libbpf-napi';
+
+/** How many client ports take turns, and the first of them. */
+export const ROTATION = { ports: 50_000, first: 10_000 } as const;
+
+interface Establish {
+  readonly wrapper: string;
+  readonly program: Program;
+  readonly client: Pod;
+  readonly server: Pod;
+  readonly family: 4 | 6;
+  readonly destinationPort: number;
+  /** How many client ports, from ROTATION.first up. */
+  readonly count: number;
+}
+
+/** Opens connections as two pods would: SYN, SYN-ACK, ACK, each through the program under test. */
+export async function establish({ wrapper, program, client, server, family, destinationPort, count }: Establish): Promise<void> {
+  const forth = { from: client, to: server, family, sourcePort: ROTATION.first, destinationPort } as const;
+  const back = { from: server, to: client, family, sourcePort: destinationPort, destinationPort: ROTATION.first } as const;
+  const rotation = { ports: count, firstPort: ROTATION.first };
+  const steps: WrappedPacket[] = [
+    { packet: segment({ ...forth, flags: ['syn'] }), ifindex: client.ifindex, ...rotation },
+    { packet: segment({ ...back, flags: ['syn', 'ack'] }), ifindex: server.ifindex, ...rotation, rotate: 'destination' },
+    { packet: segment({ ...forth, flags: ['ack'] }), ifindex: client.ifindex, ...rotation },
+  ];
+  for (const step of steps) {
+    using wrapped = await wrapProgram(wrapper, program, step);
+    const { verdict } = wrapped.burst(count);
+    if (verdict !== 7) throw new Error(`opening connections to port ${destinationPort} failed: the program returned ${verdict}, not TC_ACT_REDIRECT`);
+  }
+}
+
+/** The keys of all flows with this port at either end, one after the other. */
+export function flowKeys(flows: RawMap, port: number): { keys: Uint8Array; count: number } {
+  const found: Uint8Array[] = [];
+  for (const [key] of flows.entries()) {
+    const view = new DataView(key.buffer, key.byteOffset);
+    if (view.getUint16(flowKeyOffsets.port0) === port || view.getUint16(flowKeyOffsets.port1) === port) found.push(key.slice());
+  }
+  const keys = new Uint8Array(found.length * flows.keySize);
+  found.forEach((key, index) => keys.set(key, index * flows.keySize));
+  return { keys, count: found.length };
+}

@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ip } from './pods.ts';
+import { buildCases } from './cases.ts';
+import { measureInterleaved, type PacketCost } from './measure.ts';
+
+/** What one case cost, as it travels to the parent process. */
+export interface MeasuredCase extends PacketCost {
+  readonly name: string;
+}
+
+const ROUNDS = 80;
+
+/** Measures all packet cases in the current namespaces, which must be this process's own. Prints JSON. */
+export async function packetChild(wrapper: string): Promise<void> {
+  const bpffs = mountBpffs();
+  ip('link set lo up');
+  await using stage = await buildCases({ wrapper, bpffs });
+  const costs = await measureInterleaved(stage.cases, ROUNDS, (round) => {
+    if (round % 20 === 0) console.error(`packets: round ${round} of ${ROUNDS}`);
+  });
+  await stage.check();
+  for (const [name, { minimum, median }] of costs) console.error(`packets: ${name}: median ${median.toFixed(1)} ns, minimum ${minimum.toFixed(1)} ns`);
+  console.log(JSON.stringify([...costs].map(([name, cost]): MeasuredCase => ({ name, ...cost }))));
+}
+
+/** A bpffs of this process's mount namespace, on a folder nobody else sees. */
+function mountBpffs(): string {
+  const root = mkdtempSync(join(tmpdir(), 'cilium-bench-'));
+  mount('tmpfs', root);
+  const bpffs = join(root, 'bpf');
+  mkdirSync(bpffs);
+  mount('bpf', bpffs);
+  process.once('exit', () => spawnSync('sh', ['-c', 'umount "$1/bpf" "$1" && rmdir "$1"', 'unmount', root]));
+  return bpffs;
+}
+
+function mount(type: string, path: string): void {
+  const { status, stderr } = spawnSync('mount', ['-t', type, type, path], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`mounting ${type} on ${path} failed: ${stderr.trim()}`);
+}

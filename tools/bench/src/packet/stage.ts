@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { openDatapath, type Datapath } from '@cilium-ts/datapath-programs';
+import { METRIC_REASON, DROP_REASON } from '@cilium-ts/datapath-layout';
+import type { EventReaderReport } from './event-reader.ts';
+import { establish, ROTATION } from './flow-table.ts';
+import type { Pod } from './pods.ts';
+import { desiredState, PORTS, SIZES } from './state.ts';
+
+/** A loaded datapath, its maps as full as those of a busy node. */
+export interface Stage extends AsyncDisposable {
+  readonly datapath: Datapath;
+  /** Throws when packets met another fate than the cases meant, or events were lost. */
+  check(): Promise<void>;
+}
+
+interface StageOptions {
+  readonly wrapper: string;
+  readonly bpfRoot: string;
+  readonly client: Pod;
+  readonly server: Pod;
+  /** Report events, to a reader in a process of its own on the other CPU; else none are made. */
+  readonly observed: boolean;
+}
+
+/** Loads the shipped programs and fills their maps. */
+export async function openStage({ wrapper, bpfRoot, client, server, observed }: StageOptions): Promise<Stage> {
+  const events = observed ? 1 : 0;
+  const datapath = await openDatapath({}, { bpfRoot, config: { eventsDrop: events, eventsVerdict: events, eventsTrace: events } });
+  const { failures } = await datapath.apply(desiredState(client, server));
+  if (failures[0] !== undefined) throw new Error(`filling the maps failed: ${failures[0].message}`);
+  await datapath.settled();
+  const reader = observed ? await startReader(join(bpfRoot, 'cilium_events')) : undefined;
+  const shared = { wrapper, program: datapath.programs.fromContainer, client, server };
+  await establish({ ...shared, family: 4, destinationPort: PORTS.allowed, count: ROTATION.ports });
+  await establish({ ...shared, family: 4, destinationPort: PORTS.alsoAllowed, count: SIZES.flows - ROTATION.ports - 1 });
+  await establish({ ...shared, family: 6, destinationPort: PORTS.allowed, count: 1 });
+  return {
+    datapath,
+    check: async () => {
+      checkMetrics(datapath);
+      await reader?.check();
+    },
+    [Symbol.asyncDispose]: async () => {
+      reader?.kill();
+      await datapath.close();
+    },
+  };
+}
+
+/** All packets were forwarded or denied by policy: nothing else was measured. */
+function checkMetrics(datapath: Datapath): void {
+  const expected: readonly number[] = [METRIC_REASON.FORWARDED, DROP_REASON.POLICY];
+  for (const { reason, reasonText, packets } of datapath.metrics()) {
+    if (packets > 0n && !expected.includes(reason)) throw new Error(`measuring packets: ${packets} met an unexpected end: ${reasonText}`);
+  }
+}
+
+/** Events may be lost while a hundred thousand flows are set up; while measuring, at most this share. */
+const TOLERATED_LOSS = 0.01;
+
+async function startReader(ring: string): Promise<{ check: () => Promise<void>; kill: () => void }> {
+  const child = spawn('taskset', ['-c', '0', process.execPath, process.argv[1] ?? '', 'event-reader', ring], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
+  await once(lines, 'line');
+  return {
+    check: async () => {
+      child.stdin.end();
+      const [text] = (await once(lines, 'line')) as [string];
+      const { read, lost } = JSON.parse(text) as EventReaderReport;
+      console.error(`packets: the reader got ${read} events, lost ${lost}`);
+      if (lost > read * TOLERATED_LOSS) throw new Error(`measuring packets: the reader lost ${lost} of ${read + lost} events`);
+    },
+    kill: () => child.kill(),
+  };
+}

@@ -1,0 +1,53 @@
+import { hostCidr, parseIp } from '@cilium-ts/core';
+import { cidrLabels, labelSet, numericIdentity, RESERVED, reservedIdentities, type Identity, type LabelSet } from '@cilium-ts/identity';
+import { DEFAULT_POLICY_OPTIONS, explain, formatLocation, PROTOCOL, type DirectionExplanation, type Explanation, type PolicyRepository } from '@cilium-ts/policy-model';
+import type { Connection, Party } from './connection.ts';
+
+/** Asks the policy model, which knows nothing of the agent or the kernel, about one connection. */
+export type Expect = (connection: Connection) => Explanation;
+
+/** Echo requests have the type 8 in ICMP and 128 in ICMPv6. */
+const ECHO_REQUEST = { 4: 8, 6: 128 } as const;
+
+const families = { ipv4: true, ipv6: true };
+
+/** @param labels of each pod, by its name, as given to the agent */
+export function createExpectation(repository: PolicyRepository, labels: ReadonlyMap<string, readonly string[]>): Expect {
+  const numbers = new Map<string, number>();
+  // Any number will do: policies speak of labels.
+  const identity = (set: LabelSet): Identity => {
+    if (!numbers.has(set.text)) numbers.set(set.text, 256 + numbers.size);
+    return { id: numericIdentity(numbers.get(set.text) ?? 0), labels: set };
+  };
+  const identityOf = (party: Party, family: 4 | 6): Identity => {
+    if (party.kind === 'node') return host();
+    if (party.kind === 'pod') return identity(labelSet(labels.get(party.name) ?? []));
+    const address = parseIp(party.addresses[family]);
+    if (address === undefined) throw new TypeError(`not an address: ${party.addresses[family]}`);
+    return identity(cidrLabels(hostCidr(address), families));
+  };
+  return ({ from, to, family, kind, port }) => {
+    const what = kind === 'ICMP'
+      ? { protocol: family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, icmpType: ECHO_REQUEST[family] }
+      : { protocol: PROTOCOL[kind], port };
+    return explain({ repository, from: identityOf(from, family), to: identityOf(to, family), ...what, options: DEFAULT_POLICY_OPTIONS });
+  };
+}
+
+function host(): Identity {
+  const found = reservedIdentities(families).find(({ id }) => Number(id) === RESERVED.host);
+  if (found === undefined) throw new Error('the identity of the host is missing');
+  return found;
+}
+
+/** Which rule of which file denies, for people. */
+export function decisiveRule({ egress, ingress }: Explanation): string {
+  const side = egress.verdict === 'denied' ? egress : ingress;
+  if (side.deciding !== undefined) return `${side.deciding.resource}, ${formatLocation(side.deciding)}`;
+  return `no ${side.direction} rule allows it; ${describeCandidates(side)}`;
+}
+
+function describeCandidates({ candidates }: DirectionExplanation): string {
+  const resources = [...new Set(candidates.map(({ rule }) => `${rule.resource} (${formatLocation({ ...rule, field: rule.entry })})`))];
+  return resources.length === 0 ? 'the endpoint has none' : `only what ${resources.join(' and ')} names may pass`;
+}
