@@ -39,6 +39,7 @@ export type BpfPolicyEntry = z.infer<typeof BpfPolicyEntry>;
 
 /** One end of a flow. */
 export const FlowEnd = z.object({ ip: z.string(), port: z.number().int(), identity: z.number().int().optional(), 'endpoint-id': z.number().int().optional() });
+export type FlowEnd = z.infer<typeof FlowEnd>;
 
 /** `GET /bpf/ct`: one connection the datapath remembers; `source` opened it. `age` is the seconds since its last packet. */
 export const BpfFlow = z.object({ protocol: z.string(), source: FlowEnd, destination: FlowEnd, state: z.string(), verdict: z.string(), age: z.number().optional(), flags: z.array(z.string()) });

@@ -1,0 +1,50 @@
+import type { TracePeer } from '@cilium-ts/agent-api';
+import { CliError } from './failure.ts';
+
+/** How one end of a traced connection is given on the command line. */
+export interface PeerOptions {
+  readonly labels: readonly string[];
+  readonly endpoint?: string | undefined;
+  readonly identity?: string | undefined;
+  readonly ip?: string | undefined;
+}
+
+/** The one way in which the user named this end. */
+export function parsePeer(side: 'src' | 'dst', { labels, endpoint, identity, ip }: PeerOptions): TracePeer {
+  const given: TracePeer[] = [];
+  if (labels.length > 0) given.push({ labels: labels.flatMap((text) => text.split(',')).filter((label) => label !== '') });
+  if (endpoint !== undefined) given.push({ endpoint: /^\d+$/.test(endpoint) ? Number(endpoint) : endpoint });
+  if (identity !== undefined) given.push({ identity: identityNumber(side, identity) });
+  if (ip !== undefined) given.push({ ip });
+  const [peer] = given;
+  if (peer === undefined || given.length > 1) {
+    throw new CliError(`policy trace: name the ${side === 'src' ? 'source' : 'destination'} by one of --${side}, --${side}-endpoint, --${side}-identity and --${side}-ip`, { exitCode: 2 });
+  }
+  return peer;
+}
+
+function identityNumber(side: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new CliError(`--${side}-identity: "${text}" is not a number`, { exitCode: 2 });
+  return Number(text);
+}
+
+/** What `--dport` asks for: a port of a transport protocol, or a type of ICMP. */
+export interface TracedPort {
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP' | 'ICMP' | 'ICMPv6';
+  readonly port?: number;
+  readonly icmpType?: number;
+}
+
+const protocols = { tcp: 'TCP', udp: 'UDP', sctp: 'SCTP', icmp: 'ICMP', icmpv6: 'ICMPv6' } as const;
+
+/** `80`, `80/tcp`, `53/udp`, `8/icmp`, `128/icmpv6`. */
+export function parsePort(text: string): TracedPort {
+  const [number = '', protocolText = 'tcp', ...rest] = text.split('/');
+  const protocol = protocols[protocolText.toLowerCase() as keyof typeof protocols];
+  const value = Number(number);
+  const isIcmp = protocol === 'ICMP' || protocol === 'ICMPv6';
+  if (protocol === undefined || rest.length > 0 || !/^\d+$/.test(number) || value > (isIcmp ? 255 : 65_535)) {
+    throw new CliError(`--dport: "${text}" is not PORT/PROTOCOL (80/tcp, 53/udp) or TYPE/icmp (8/icmp, 128/icmpv6)`, { exitCode: 2 });
+  }
+  return isIcmp ? { protocol, icmpType: value } : { protocol, port: value };
+}
