@@ -22,5 +22,5 @@ export { openRingBuffer, RingBuffer, type RingBufferOptions } from './ring-buffe
 export { readSkbContext, SKB_CONTEXT_SIZE, skbContext, type SkbContext } from './skb-context.ts';
 export { attachTc, createClsact, destroyClsact, detachTc, queryTc, type Direction, type TcAttachment, type TcFilter, type TcSlot } from './tc.ts';
 export { attachTcx, queryTcx, type TcxAttachment, type TcxChain } from './tcx.ts';
-export { createTestRunBuffers, type TestRun, type TestRunBuffers, type TestRunBufferSizes, type TestRunOptions } from './test-run.ts';
+export { createTestRunBuffers, testRunCpuNs, type TestRun, type TestRunBuffers, type TestRunBufferSizes, type TestRunOptions } from './test-run.ts';
 export { libbpfVersion } from './version.ts';

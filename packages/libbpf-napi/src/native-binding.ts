@@ -97,7 +97,6 @@ export interface NativeBinding {
   ringConsume(ring: RingHandle): Status;
   /** [data, offsets and lengths in pairs, records lost before this batch], or undefined when nothing is queued. */
   ringTake(ring: RingHandle): [Uint8Array, Uint32Array, number] | undefined;
-  ringKeepAlive(ring: RingHandle, keepAlive: boolean): void;
 
   btfRead(source: string | Uint8Array): Uint8Array | Status;
 

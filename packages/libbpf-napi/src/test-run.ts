@@ -27,6 +27,11 @@ export interface TestRun {
   readonly ctxOut: Uint8Array;
   /** Average time of one run, as the kernel measured it. */
   readonly durationNs: number;
+  /**
+   * CPU time that the calling thread spent on all runs together, the kernel's loop around them included: unlike
+   * `durationNs` it does not count what else ran on the machine meanwhile.
+   */
+  readonly cpuNs: number;
 }
 
 /** Buffers of Program.testRunRaw(): fill `dataIn` (and `ctxIn`), run, read `dataOut`, `ctxOut` and the numbers. */
@@ -39,7 +44,7 @@ export interface TestRunBuffers {
   readonly ctxOut: Uint8Array | undefined;
   /** [repeat, flags, cpu] */
   readonly options: Uint32Array;
-  /** After a run: [retval, bytes in dataOut, bytes in ctxOut, nanoseconds of one run] */
+  /** After a run: [retval, bytes in dataOut, bytes in ctxOut, nanoseconds of one run, CPU time of all (low, high word)] */
   readonly result: Uint32Array;
 }
 
@@ -66,14 +71,17 @@ export const createTestRunBuffers = (sizes: TestRunBufferSizes): TestRunBuffers 
     ctxIn: ctx === 0 ? undefined : new Uint8Array(ctx),
     ctxOut: ctx === 0 ? undefined : new Uint8Array(ctx),
     options: Uint32Array.of(checkInteger(sizes.repeat ?? 1, 'sizes.repeat', 1, U32_MAX), checkInteger(sizes.flags ?? 0, 'sizes.flags', 0, U32_MAX), checkInteger(sizes.cpu ?? 0, 'sizes.cpu', 0, U32_MAX)),
-    result: new Uint32Array(4),
+    result: new Uint32Array(6),
   };
 };
+
+/** TestRun.cpuNs of the last run with these buffers. */
+export const testRunCpuNs = ({ result }: TestRunBuffers): number => (result[4] ?? 0) + (result[5] ?? 0) * 2 ** 32;
 
 export const runTestRaw = (program: ProgramHandle, buffers: TestRunBuffers, what: string): number => {
   const { dataIn, dataInSize, dataOut, ctxIn, ctxOut, options, result } = buffers;
   if (!(dataInSize >= 0 && dataInSize <= dataIn.length)) throw new RangeError(`buffers.dataInSize: ${dataInSize} is outside 0..${dataIn.length}`);
-  if (options.length < 3 || result.length < 4) throw new RangeError('buffers: options must have 3 elements and result 4; use createTestRunBuffers');
+  if (options.length < 3 || result.length < 6) throw new RangeError('buffers: options must have 3 elements and result 6; use createTestRunBuffers');
   const status = native().programTestRun(program, dataIn, dataInSize, dataOut, ctxIn, ctxOut, options, result);
   if (status < 0) throw failure(status, `running ${what} on ${dataInSize} bytes`, { syscall: 'bpf(BPF_PROG_TEST_RUN)' });
   return result[0] ?? 0;
@@ -90,9 +98,10 @@ export const runTest = (program: ProgramHandle, options: TestRunOptions, what: s
     dataIn: data, dataInSize: data.length, dataOut: outSize === 0 ? undefined : dataOut,
     ctxIn: options.ctx, ctxOut: options.ctx === undefined ? undefined : ctxOut,
     options: Uint32Array.of(checkInteger(options.repeat ?? 1, 'options.repeat', 1, U32_MAX), checkInteger(options.flags ?? 0, 'options.flags', 0, U32_MAX), checkInteger(options.cpu ?? 0, 'options.cpu', 0, U32_MAX)),
-    result: new Uint32Array(4),
+    result: new Uint32Array(6),
   };
   const retval = runTestRaw(program, buffers, what);
   const [, dataSize = 0, ctxSize = 0, durationNs = 0] = buffers.result;
-  return { retval, dataOut: dataOut.subarray(0, dataSize), ctxOut: ctxOut.subarray(0, ctxSize), durationNs };
+  const cpuNs = testRunCpuNs(buffers);
+  return { retval, dataOut: dataOut.subarray(0, dataSize), ctxOut: ctxOut.subarray(0, ctxSize), durationNs, cpuNs };
 };

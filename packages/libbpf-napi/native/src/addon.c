@@ -56,6 +56,7 @@ NAPI_MODULE_INIT()
 	init_util(env, exports);
 	init_log(env, exports);
 	init_object(env, exports);
+	init_object_config(env, exports);
 	init_map(env, exports);
 	init_map_batch(env, exports);
 	init_program(env, exports);

@@ -56,6 +56,8 @@ void handle_close(struct handle *handle);
 void handle_done(struct handle *handle); // ends `busy`
 napi_value fd_handle_wrap(napi_env env, int fd, const napi_type_tag *tag);
 napi_value map_handle_wrap(napi_env env, int fd);
+struct fd_handle *fd_handle_get(napi_env env, napi_value value); // of any kind
+bool fd_is(int fd, const char *kind); // "anon_inode:bpf-map", "anon_inode:bpf-prog", "anon_inode:bpf_link"
 
 // arguments: false (or NULL) means that an exception is pending
 bool get_args(napi_env env, napi_callback_info info, size_t count, napi_value *argv);
@@ -75,9 +77,9 @@ napi_value make_bytes(napi_env env, const void *data, size_t size);
 napi_value make_undefined(napi_env env);
 napi_value make_array(napi_env env, const napi_value *items, size_t count);
 
-// libbpf's messages: everything printed between the two goes to `log`, on this thread only
+// libbpf's messages: everything printed between the two goes to `log`, on this thread only; kept only of failures
 void log_begin(struct log *log);
-void log_end(void);
+void log_end(bool failed);
 void log_free(struct log *log);
 
 // A job on a thread of the pool. `run` must not touch JavaScript; the promise resolves to [result, log | undefined].
@@ -104,6 +106,7 @@ void define_methods(napi_env env, napi_value exports, const struct method *metho
 void init_util(napi_env env, napi_value exports);
 void init_log(napi_env env, napi_value exports);
 void init_object(napi_env env, napi_value exports);
+void init_object_config(napi_env env, napi_value exports);
 void init_map(napi_env env, napi_value exports);
 void init_map_batch(napi_env env, napi_value exports);
 void init_program(napi_env env, napi_value exports);

@@ -1,5 +1,6 @@
 // Handles: externals with a type tag, linked into their environment's list so that its exit closes them.
 #include "addon.h"
+#include <stdio.h>
 #include <unistd.h>
 
 const napi_type_tag OBJECT_TAG = { 0x6c69626270660001, 0x4a7d1c52e0b94f01 };
@@ -128,4 +129,31 @@ napi_value fd_handle_wrap(napi_env env, int fd, const napi_type_tag *tag)
 		return make_int(env, fd);
 	handle = new_fd_handle(env, fd);
 	return handle ? handle_wrap(env, &handle->base, tag) : NULL;
+}
+
+bool fd_is(int fd, const char *kind)
+{
+	char path[64], target[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return errno == ENOENT; // no /proc: take the caller's word
+	target[length] = 0;
+	return strcmp(target, kind) == 0;
+}
+
+struct fd_handle *fd_handle_get(napi_env env, napi_value value)
+{
+	static const napi_type_tag *const tags[] = { &MAP_TAG, &PROGRAM_TAG, &LINK_TAG };
+	bool ours = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (napi_check_object_type_tag(env, value, tags[i], &ours) != napi_ok)
+			break;
+		if (ours)
+			return handle_get(env, value, tags[i]);
+	}
+	return handle_get(env, value, tags[2]);
 }

@@ -41,8 +41,10 @@ void log_begin(struct log *log)
 	sink = log;
 }
 
-void log_end(void)
+void log_end(bool failed)
 {
+	if (!failed)
+		sink->length = 0;
 	sink = NULL;
 }
 
@@ -75,7 +77,7 @@ static void job_execute(napi_env env, void *data)
 
 	log_begin(&job->log);
 	job->result = job->run(job);
-	log_end();
+	log_end(job->result < 0);
 }
 
 static void job_complete(napi_env env, napi_status status, void *data)

@@ -1,5 +1,6 @@
 // Arguments, results, and system calls that have no better home.
 #include "addon.h"
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/membarrier.h>
 #include <sys/mount.h>
@@ -211,6 +212,27 @@ static napi_value js_close(napi_env env, napi_callback_info info)
 	return make_undefined(env);
 }
 
+static napi_value js_fd(napi_env env, napi_callback_info info)
+{
+	napi_value argv[1];
+	struct fd_handle *handle;
+
+	if (!get_args(env, info, 1, argv) || !(handle = fd_handle_get(env, argv[0])))
+		return NULL;
+	return make_int(env, handle->fd);
+}
+
+static napi_value js_pin(napi_env env, napi_callback_info info)
+{
+	napi_value argv[2];
+	struct fd_handle *handle;
+	char path[4096];
+
+	if (!get_args(env, info, 2, argv) || !(handle = fd_handle_get(env, argv[0])) || !get_string(env, argv[1], path, sizeof(path)))
+		return NULL;
+	return make_int(env, bpf_obj_pin(handle->fd, path));
+}
+
 void init_util(napi_env env, napi_value exports)
 {
 	static const struct method methods[] = {
@@ -219,6 +241,8 @@ void init_util(napi_env env, napi_value exports)
 		{ "possibleCpus", js_possible_cpus },
 		{ "libbpfVersion", js_version },
 		{ "close", js_close },
+		{ "fd", js_fd },
+		{ "pin", js_pin },
 	};
 
 	DEFINE_METHODS(env, exports, methods);

@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import type * as Bpf from '../src/index.ts';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+let counter = 0;
+const unique = (): string => `ct-napi-${process.pid}-${counter++}`;
+const run = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+/** Something to run at the end of a test, also of a failed one. */
+export type Cleanup = (undo: () => void) => void;
+
+/** A network namespace with `lo` up and a veth pair v0 (index 100) and v1 (index 101), both up. */
+export const namespace = (cleanup: Cleanup): string => {
+  const name = unique();
+  run('ip', 'netns', 'add', name);
+  cleanup(() => run('ip', 'netns', 'del', name));
+  run('ip', '-n', name, 'link', 'add', 'v0', 'index', '100', 'type', 'veth', 'peer', 'name', 'v1', 'index', '101');
+  for (const device of ['lo', 'v0', 'v1']) run('ip', '-n', name, 'link', 'set', device, 'up');
+  return name;
+};
+
+/** A new folder under /run that is a mount point of nothing yet; unmounted and removed at the end. */
+export const folder = (cleanup: Cleanup): string => {
+  const path = `/run/${unique()}`;
+  mkdirSync(path);
+  cleanup(() => {
+    try {
+      run('umount', '-l', path);
+    } catch {
+      // was not mounted
+    }
+    rmSync(path, { recursive: true, force: true });
+  });
+  return path;
+};
+
+// Children cannot load TypeScript on Node 20: they get a transpiled copy, one folder below the package like src/.
+let built: string | undefined;
+const library = (): string => {
+  if (built !== undefined) return built;
+  const target = here(`../.cache-${process.pid}`);
+  mkdirSync(target, { recursive: true });
+  process.on('exit', () => rmSync(target, { recursive: true, force: true }));
+  for (const file of readdirSync(here('../src'))) {
+    const source = readFileSync(here(`../src/${file}`), 'utf8');
+    const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2022, rewriteRelativeImportExtensions: true } });
+    writeFileSync(`${target}/${file.replace(/\.ts$/, '.js')}`, outputText);
+  }
+  return (built = `${target}/index.js`);
+};
+
+/** The path of a JavaScript build of this package, for child processes and worker threads. */
+export const libraryPath = library;
+
+/** Runs a function in a fresh process inside a network namespace; it can use only its parameters. */
+export const inNamespace = <A, R>(name: string, body: (bpf: typeof Bpf, argument: A) => R | Promise<R>, argument: A): R => inChild(['nsenter', `--net=/run/netns/${name}`], body, argument);
+
+/** Runs a function in a fresh process; it can use only its parameters. */
+export const inChild = <A, R>(prefix: readonly string[], body: (bpf: typeof Bpf, argument: A) => R | Promise<R>, argument: A, nodeArguments: readonly string[] = []): R => {
+  const script = `import * as bpf from ${JSON.stringify(library())}; const result = await (${body.toString()})(bpf, ${JSON.stringify(argument)}); process.stdout.write(JSON.stringify(result ?? null));`;
+  const [command = process.execPath, ...args] = [...prefix, process.execPath, ...nodeArguments, '--input-type=module', '-e', script];
+  return JSON.parse(run(command, ...args)) as R;
+};
+
+/** How many file descriptors this process has open on BPF things. */
+export const bpfDescriptors = (): number =>
+  readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).includes('bpf');
+    } catch {
+      return false; // closed meanwhile
+    }
+  }).length;
+
+/** A number as the four bytes of a key or value. */
+export const u32 = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
+export const toU32 = (bytes: Uint8Array | undefined): number => (bytes === undefined ? Number.NaN : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true));
