@@ -2,13 +2,11 @@ import type { Cidr, IpAddress } from '@cilium-ts/core';
 import type { IdentityAllocator } from './identity-allocator.ts';
 import type { IpCacheSource } from './ipcache-source.ts';
 import { IPCACHE_SOURCES } from './ipcache-source.ts';
-import type { Label } from './label.ts';
 import type { LabelSet } from './label-set.ts';
 import { equalLabelSets, labelSet } from './label-set.ts';
 import type { Identity } from './numeric.ts';
-import { numericIdentity } from './numeric.ts';
 import type { Contribution, PrefixFacts } from './prefix-labels.ts';
-import { combine, mergeLabels } from './prefix-labels.ts';
+import { combine, firstWins, mergeLabels } from './prefix-labels.ts';
 import { createPrefixTrie } from './prefix-trie.ts';
 import type { Families, ReservedIdentities } from './reserved.ts';
 import { RESERVED, createReservedIdentities, worldIdentity } from './reserved.ts';
@@ -203,7 +201,7 @@ class TrieIpCache implements IpCache {
       this.#replace(slot, { prefix, identity: facts.identity, source: facts.source }, false);
       return;
     }
-    const nearestFirst = this.#slots.covering(prefix).slice(0, -1).reverse().map((around) => this.#facts(around));
+    const nearestFirst = this.#slots.covering(prefix).reverse().slice(1).map((around) => this.#facts(around));
     const labels = mergeLabels(prefix, facts, { nearestFirst, families: this.#families });
     if (slot.allocated && slot.entry?.source === facts.source && equalLabelSets(slot.entry.identity.labels, labels)) return;
     // The new one is taken before the old one is released, so that a failure leaves the entry as it is.
@@ -243,14 +241,10 @@ class TrieIpCache implements IpCache {
   }
 
   #updateHost(): void {
-    const labels = new Map<string, Label>();
     const own = [...this.#hostSlots].sort((a, b) => (a.prefix.text < b.prefix.text ? -1 : 1));
-    for (const set of [HOST_LABELS, ...own.map((slot) => slot.entry!.identity.labels)]) {
-      for (const label of set) if (!labels.has(label.key)) labels.set(label.key, label);
-    }
-    const merged = labelSet(labels.values());
+    const merged = firstWins([HOST_LABELS, ...own.map((slot) => slot.entry!.identity.labels)]);
     if (equalLabelSets(merged, this.#host.labels)) return;
-    this.#host = { id: numericIdentity(RESERVED.host), labels: merged };
+    this.#host = { id: RESERVED.host, labels: merged };
     this.#revision++;
   }
 }

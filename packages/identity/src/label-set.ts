@@ -20,37 +20,38 @@ export interface LabelSet extends Iterable<Label> {
 }
 
 class SortedLabels implements LabelSet {
-  readonly #labels: ReadonlyMap<string, Label>;
+  /** By ascending key. A set is small and there are many: a list costs a fraction of a map, and is searched as fast. */
+  readonly #labels: readonly Label[];
   readonly text: string;
   #prefixes: readonly Cidr[] | undefined;
 
-  /** Takes a map whose insertion order is the order of its keys. */
-  constructor(labels: ReadonlyMap<string, Label>) {
+  constructor(labels: readonly Label[]) {
     this.#labels = labels;
     let text = '';
-    for (const { source, key, value } of labels.values()) text += `${source}:${key}=${value};`;
+    for (const { source, key, value } of labels) text += `${source}:${key}=${value};`;
     this.text = text;
   }
 
   get size(): number {
-    return this.#labels.size;
+    return this.#labels.length;
   }
 
   get prefixes(): readonly Cidr[] {
-    this.#prefixes ??= Array.from(this, labelPrefix).filter((prefix) => prefix !== undefined);
+    this.#prefixes ??= this.#labels.map(labelPrefix).filter((prefix) => prefix !== undefined);
     return this.#prefixes;
   }
 
   get(key: string): Label | undefined {
-    return this.#labels.get(key);
+    for (const label of this.#labels) if (label.key === key) return label;
+    return undefined;
   }
 
   has(source: string, key: string): boolean {
-    return this.#labels.get(key)?.source === source;
+    return this.get(key)?.source === source;
   }
 
   toStrings(): string[] {
-    return Array.from(this, formatLabel);
+    return this.#labels.map(formatLabel);
   }
 
   [Symbol.iterator](): Iterator<Label> {
@@ -58,22 +59,18 @@ class SortedLabels implements LabelSet {
   }
 }
 
+const byKey = (a: Label, b: Label): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+
 /**
  * The set of these labels; text is parsed by {@link parseLabel} and fails as it does. Of two labels with the same key
  * the later one stays, even where the sources differ.
  */
 export function labelSet(items: Iterable<Label | string>): LabelSet {
-  const labels = new Map<string, Label>();
-  let sorted = true;
-  let last = '';
-  for (const item of items) {
-    const label = typeof item === 'string' ? parseLabel(item) : item;
-    sorted &&= label.key >= last;
-    last = label.key;
-    labels.set(label.key, label);
-  }
-  if (sorted) return new SortedLabels(labels);
-  return new SortedLabels(new Map([...labels].sort(([a], [b]) => (a < b ? -1 : 1))));
+  const labels: Label[] = [];
+  for (const item of items) labels.push(typeof item === 'string' ? parseLabel(item) : item);
+  // The sort is stable, so that of equal keys the last one is the one that came last.
+  labels.sort(byKey);
+  return new SortedLabels(labels.filter((label, index) => label.key !== labels[index + 1]?.key));
 }
 
 /** Whether both hold the same labels. */

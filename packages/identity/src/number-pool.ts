@@ -42,72 +42,93 @@ export interface NumberPoolOptions {
  * released one stays with its labels until it is needed; those released last stay longest.
  */
 export function createNumberPool(options: NumberPoolOptions, records: IdentityRecords | undefined): NumberPool {
-  const { range, reuseDelay, remember } = options;
-  const byId = new Map<number, Held>();
-  const byText = new Map<string, Held>();
+  return new CyclicPool(options, records);
+}
+
+class CyclicPool implements NumberPool {
+  readonly byId = new Map<number, Held>();
+  readonly #byText = new Map<string, Held>();
   /** Oldest release first. */
-  const released = new Set<Held>();
-  let next = range.first;
+  readonly #released = new Set<Held>();
+  readonly #options: NumberPoolOptions;
+  #next: number;
 
-  const add = (id: NumericIdentity, labels: LabelSet, releasedAt?: number): Held => {
-    const held: Held = { identity: { id, labels }, references: 0, releasedAt };
-    byId.set(id, held);
-    byText.set(labels.text, held);
-    return held;
-  };
-  const drop = (held: Held): void => {
-    byId.delete(held.identity.id);
-    byText.delete(held.identity.labels.text);
-    released.delete(held);
-  };
-  const dropOldest = (now: number): boolean => {
-    const [oldest] = released;
-    if (oldest === undefined || now - (oldest.releasedAt ?? 0) < reuseDelay) return false;
-    drop(oldest);
-    return true;
-  };
-  const free = (now: number): number | undefined => {
-    const size = range.last - range.first + 1;
-    if (byId.size >= size && !dropOldest(now)) return undefined;
-    let id = next;
-    while (byId.has(id)) id = id === range.last ? range.first : id + 1;
-    next = id === range.last ? range.first : id + 1;
-    return id;
-  };
-
-  if (records !== undefined) {
-    next = Math.min(Math.max(records.next, range.first), range.last);
-    const order = [...records.identities].sort((a, b) => (a.releasedAt ?? 0) - (b.releasedAt ?? 0));
+  constructor(options: NumberPoolOptions, records: IdentityRecords | undefined) {
+    const { first, last } = options.range;
+    this.#options = options;
+    this.#next = Math.min(Math.max(records?.next ?? first, first), last);
+    const order = [...(records?.identities ?? [])].sort((a, b) => (a.releasedAt ?? 0) - (b.releasedAt ?? 0));
     for (const { id, labels, releasedAt } of order) {
-      const held = add(numericIdentity(id), labelSet(labels), releasedAt);
-      if (releasedAt !== undefined) released.add(held);
+      const held = this.#add(numericIdentity(id), labelSet(labels), releasedAt);
+      if (releasedAt !== undefined) this.#released.add(held);
     }
   }
-  return {
-    byId,
-    byLabels: (text) => byText.get(text),
-    take(labels, now) {
-      const id = free(now);
-      return id === undefined ? undefined : add(numericIdentity(id), labels);
-    },
-    forget: drop,
-    release(held, now) {
-      held.releasedAt = now;
-      released.add(held);
-      while (released.size > remember && dropOldest(now)) continue;
-    },
-    claim(held) {
-      held.releasedAt = undefined;
-      released.delete(held);
-    },
-    resting: (now) => [...released].filter(({ releasedAt = 0 }) => now - releasedAt < reuseDelay).length,
-    toRecords: () => ({
-      next,
-      identities: Array.from(byId.values(), ({ identity, releasedAt }) => ({
-        id: identity.id,
-        labels: [...identity.labels],
-        ...(releasedAt === undefined ? {} : { releasedAt }),
-      })),
-    }),
-  };
+
+  byLabels(text: string): Held | undefined {
+    return this.#byText.get(text);
+  }
+
+  take(labels: LabelSet, now: number): Held | undefined {
+    const { first, last } = this.#options.range;
+    if (this.byId.size > last - first && !this.#dropOldest(now)) return undefined;
+    while (this.byId.has(this.#next)) this.#advance();
+    const held = this.#add(numericIdentity(this.#next), labels, undefined);
+    this.#advance();
+    return held;
+  }
+
+  forget(held: Held): void {
+    this.byId.delete(held.identity.id);
+    this.#byText.delete(held.identity.labels.text);
+    this.#released.delete(held);
+  }
+
+  release(held: Held, now: number): void {
+    held.releasedAt = now;
+    this.#released.add(held);
+    while (this.#released.size > this.#options.remember && this.#dropOldest(now)) continue;
+  }
+
+  claim(held: Held): void {
+    held.releasedAt = undefined;
+    this.#released.delete(held);
+  }
+
+  resting(now: number): number {
+    return [...this.#released].filter((held) => this.#rests(held, now)).length;
+  }
+
+  toRecords(): Pick<IdentityRecords, 'next' | 'identities'> {
+    const identities = Array.from(this.byId.values(), ({ identity: { id, labels }, releasedAt }) => ({
+      id,
+      labels: [...labels],
+      ...(releasedAt === undefined ? {} : { releasedAt }),
+    }));
+    return { next: this.#next, identities };
+  }
+
+  #add(id: NumericIdentity, labels: LabelSet, releasedAt: number | undefined): Held {
+    const held: Held = { identity: { id, labels }, references: 0, releasedAt };
+    this.byId.set(id, held);
+    this.#byText.set(labels.text, held);
+    return held;
+  }
+
+  #advance(): void {
+    const { first, last } = this.#options.range;
+    this.#next = this.#next === last ? first : this.#next + 1;
+  }
+
+  #dropOldest(now: number): boolean {
+    const [oldest] = this.#released;
+    if (oldest === undefined || this.#rests(oldest, now)) return false;
+    this.forget(oldest);
+    return true;
+  }
+
+  /** A clock that was set back must not keep numbers away for longer than the delay. */
+  #rests({ releasedAt = 0 }: Held, now: number): boolean {
+    const age = now - releasedAt;
+    return age >= 0 && age < this.#options.reuseDelay;
+  }
 }

@@ -2,7 +2,6 @@ import type { Cidr } from '@cilium-ts/core';
 import type { IpCacheSource } from './ipcache-source.ts';
 import { compareSources } from './ipcache-source.ts';
 import type { Label } from './label.ts';
-import { makeLabel } from './label.ts';
 import type { LabelSet } from './label-set.ts';
 import { labelSet } from './label-set.ts';
 import type { Identity } from './numeric.ts';
@@ -21,25 +20,28 @@ export interface PrefixFacts {
   /** The strongest source, or that of the identity. */
   readonly source: IpCacheSource;
   readonly identity: Identity | undefined;
-  readonly labels: ReadonlyMap<string, Label>;
+  readonly labels: LabelSet;
 }
-
-const fixedIdentity = ({ labels }: Contribution): Identity | undefined =>
-  'identity' in labels ? labels.identity : undefined;
 
 /** Strongest source first, then by name of the resource, so that the outcome is the same in whatever order they came. */
 export function combine(contributions: ReadonlyMap<string, Contribution>): PrefixFacts {
-  const ordered = [...contributions].sort(
-    ([nameA, a], [nameB, b]) => compareSources(a.source, b.source) || (nameA < nameB ? -1 : 1),
-  );
-  const labels = new Map<string, Label>();
-  let decisive: Contribution | undefined;
-  for (const [, contribution] of ordered) {
-    if ('identity' in contribution.labels) decisive ??= contribution;
-    else for (const label of contribution.labels) if (!labels.has(label.key)) labels.set(label.key, label);
+  const ordered = [...contributions];
+  if (ordered.length > 1) {
+    ordered.sort(([nameA, a], [nameB, b]) => compareSources(a.source, b.source) || (nameA < nameB ? -1 : 1));
   }
-  const identity = decisive === undefined ? undefined : fixedIdentity(decisive);
-  return { source: (decisive ?? ordered[0]?.[1])?.source ?? 'unspec', identity, labels };
+  const decisive = ordered.find(([, { labels }]) => 'identity' in labels)?.[1];
+  const sets = ordered.flatMap(([, { labels }]) => ('identity' in labels ? [] : [labels]));
+  const source = (decisive ?? ordered[0]?.[1])?.source ?? 'unspec';
+  const identity = decisive !== undefined && 'identity' in decisive.labels ? decisive.labels.identity : undefined;
+  return { source, identity, labels: firstWins(sets) };
+}
+
+/** The labels of all sets; of those with the same key, that of the first set. */
+export function firstWins(sets: readonly LabelSet[]): LabelSet {
+  if (sets.length === 1) return sets[0]!;
+  const labels = new Map<string, Label>();
+  for (const set of sets) for (const label of set) if (!labels.has(label.key)) labels.set(label.key, label);
+  return labelSet(labels.values());
 }
 
 const IN_CLUSTER = ['host', 'remote-node', 'health', 'ingress'] as const;
@@ -56,21 +58,31 @@ const OUTSIDE_SOURCES = new Set<string>(['cidr', 'fqdn', 'cidrgroup', 'node']);
 export function mergeLabels(
   prefix: Cidr,
   own: PrefixFacts,
-  around: { readonly nearestFirst: Iterable<PrefixFacts>; readonly families: Families },
+  around: { readonly nearestFirst: readonly PrefixFacts[]; readonly families: Families },
 ): LabelSet {
-  const merged = new Map(own.labels);
-  let hasPrefix = [...own.labels.values()].some((label) => label.source === 'cidr');
-  for (const facts of around.nearestFirst) {
-    for (const label of facts.labels.values()) {
+  const world = worldLabel(prefix.family, around.families);
+  // Most prefixes stand alone and say of themselves what holds for them; there are ten thousands of them.
+  if (around.nearestFirst.length === 0 && isComplete(own.labels, world)) return own.labels;
+  const merged = new Map(Array.from(own.labels, (label) => [label.key, label]));
+  let hasPrefix = own.labels.prefixes.length > 0;
+  for (const { labels } of around.nearestFirst) {
+    for (const label of labels) {
       if (merged.has(label.key) || (label.source === 'cidr' && hasPrefix)) continue;
       merged.set(label.key, label);
       hasPrefix ||= label.source === 'cidr';
     }
   }
-  return labelSet(withInvariants(prefix, merged, around.families));
+  return labelSet(withInvariants(prefix, merged, world));
 }
 
-function withInvariants(prefix: Cidr, merged: Map<string, Label>, families: Families): Iterable<Label> {
+/** Whether the labels are as {@link withInvariants} would leave them. */
+function isComplete(labels: LabelSet, world: Label): boolean {
+  if (!labels.has(world.source, world.key)) return false;
+  for (const { source, key } of labels) if (source === 'node' || (source === 'reserved' && key !== world.key)) return false;
+  return true;
+}
+
+function withInvariants(prefix: Cidr, merged: Map<string, Label>, world: Label): Iterable<Label> {
   const inCluster = IN_CLUSTER.some((key) => merged.get(key)?.source === 'reserved');
   for (const [key, { source }] of merged) {
     const outside = OUTSIDE_SOURCES.has(source) || (source === 'reserved' && WORLD.has(key));
@@ -78,9 +90,8 @@ function withInvariants(prefix: Cidr, merged: Map<string, Label>, families: Fami
   }
   if (inCluster) return merged.values();
   if (merged.size === 0 && prefix.prefixLength > 0) {
-    const label = makeLabel('cidr', cidrLabelKey(prefix));
-    merged.set(label.key, label);
+    const key = cidrLabelKey(prefix);
+    merged.set(key, { source: 'cidr', key, value: '' });
   }
-  const world = worldLabel(prefix.family, families);
   return merged.set(world.key, world).values();
 }

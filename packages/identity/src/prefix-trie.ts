@@ -28,9 +28,9 @@ export interface PrefixTrie<V> {
   /** Values of the prefixes that contain `inner`, itself included; shortest first. */
   covering(inner: Cidr | IpAddress): V[];
   /** Values of the prefixes inside of `outer`, itself included; in order of address, shorter before longer. */
-  within(outer: Cidr): Iterable<V>;
+  within(outer: Cidr): V[];
   /** All values, IPv4 first, each family in order of address, shorter before longer. */
-  values(): Iterable<V>;
+  values(): V[];
 }
 
 /** An empty trie. Operations take steps in proportion to the depth, which is at most the number of address bits. */
@@ -81,21 +81,17 @@ class RadixTrie<V> implements PrefixTrie<V> {
     return values;
   }
 
-  *within(outer: Cidr): Iterable<V> {
+  within(outer: Cidr): V[] {
     const { bytes } = outer.address;
     const last = this.#path(outer.family, bytes, outer.prefixLength).at(-1)!;
-    if (last.length === outer.prefixLength) {
-      yield* allOf(last);
-      return;
-    }
+    if (last.length === outer.prefixLength) return allOf(last);
     const child = last.children[bitAt(bytes, last.length)];
-    if (child === undefined || child.length < outer.prefixLength) return;
-    if (commonBits(child.bytes, bytes, outer.prefixLength) === outer.prefixLength) yield* allOf(child);
+    if (child === undefined || child.length < outer.prefixLength) return [];
+    return commonBits(child.bytes, bytes, outer.prefixLength) === outer.prefixLength ? allOf(child) : [];
   }
 
-  *values(): Iterable<V> {
-    yield* allOf(this.#roots[4]);
-    yield* allOf(this.#roots[6]);
+  values(): V[] {
+    return [...allOf(this.#roots[4]), ...allOf(this.#roots[6])];
   }
 
   /** The nodes from the root down whose prefixes contain the given one; never empty. */
@@ -141,12 +137,14 @@ function emptyNode<V>(bytes: Uint8Array, length: number): Node<V> {
 }
 
 /** The values at and below a node. Iterative: a chain can be as deep as an address has bits. */
-function* allOf<V>(start: Node<V>): Iterable<V> {
+function allOf<V>(start: Node<V>): V[] {
+  const values: V[] = [];
   const stack = [start];
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    if (node.entry !== undefined) yield node.entry.value;
+    if (node.entry !== undefined) values.push(node.entry.value);
     const [zero, one] = node.children;
     if (one !== undefined) stack.push(one);
     if (zero !== undefined) stack.push(zero);
   }
+  return values;
 }

@@ -43,6 +43,10 @@ const NAMES: readonly (readonly [NumericIdentity, ...string[]])[] = [
   [RESERVED.worldIpv6, 'world-ipv6'],
 ];
 
+const WORLD = makeLabel('reserved', 'world');
+const WORLD_IPV4 = makeLabel('reserved', 'world-ipv4');
+const WORLD_IPV6 = makeLabel('reserved', 'world-ipv6');
+
 function reservedIdentity(id: NumericIdentity, names: readonly string[]): Identity {
   return { id, labels: labelSet(names.map((name) => makeLabel('reserved', name))) };
 }
@@ -53,7 +57,8 @@ function reservedIdentity(id: NumericIdentity, names: readonly string[]): Identi
  */
 export function worldLabel(family: 4 | 6, families: Families): Label {
   const other = family === 4 ? families.ipv6 : families.ipv4;
-  return makeLabel('reserved', other ? `world-ipv${family}` : 'world');
+  if (!other) return WORLD;
+  return family === 4 ? WORLD_IPV4 : WORLD_IPV6;
 }
 
 /** The number of addresses outside of the cluster; see {@link worldLabel}. */
