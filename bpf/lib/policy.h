@@ -64,3 +64,68 @@ struct {
 	__type(key, __u32);
 	__type(value, struct row_boundary);
 } cilium_rows SEC(".maps");
+
+/*
+ * One step of the search for the last boundary whose start is not above `start`: `low` always satisfies that, for the
+ * first boundary of a row starts at 0.
+ */
+#define ROW_STEP(step)                                                        \
+	do {                                                                  \
+		if (low + (step) < count) {                                   \
+			__u32 index = offset + low + (step);                  \
+			struct row_boundary *boundary;                        \
+								      \
+			boundary = bpf_map_lookup_elem(&cilium_rows, &index); \
+			if (boundary && boundary->start <= start)             \
+				low += (step);                                \
+		}                                                             \
+	} while (0)
+
+/* Judges by this one row. */
+inline_always __u32 row_verdict(__u32 row, __u32 start)
+{
+	__u32 offset = row >> ROW_COUNT_BITS;
+	__u32 count = row & ((1 << ROW_COUNT_BITS) - 1);
+	struct row_boundary *boundary;
+	__u32 low = 0;
+
+	if (!row)
+		return ACTION_NO_POLICY;
+	if (count > 16) {
+		ROW_STEP(512);
+		ROW_STEP(256);
+		ROW_STEP(128);
+		ROW_STEP(64);
+		ROW_STEP(32);
+		ROW_STEP(16);
+	}
+	if (count > 1) {
+		ROW_STEP(8);
+		ROW_STEP(4);
+		ROW_STEP(2);
+		ROW_STEP(1);
+	}
+	low += offset;
+	boundary = bpf_map_lookup_elem(&cilium_rows, &low);
+	return boundary ? boundary->verdict : ACTION_NO_POLICY;
+}
+
+#define POLICY_ANY_ONLY 2
+
+/*
+ * Verdict of one direction of a policy on one peer; `how` is enum policy_direction, with POLICY_ANY_ONLY where the
+ * policy has no entry but the any-row. A global function with scalar arguments: verified once.
+ */
+__attribute__((noinline)) __u32 policy_verdict(__u32 version, __u32 identity, __u32 any_row, __u32 start, __u32 how)
+{
+	struct policy_key key = { .version = version, .direction = how & 1, .identity = identity };
+	__u32 row = any_row;
+
+	if (!(how & POLICY_ANY_ONLY)) {
+		struct policy_value *value = bpf_map_lookup_elem(&cilium_policy, &key);
+
+		if (value)
+			row = value->row;
+	}
+	return row_verdict(row, start);
+}

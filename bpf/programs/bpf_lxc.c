@@ -1,20 +1,296 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The programs of an endpoint, on the host's end of its veth pair. */
+/*
+ * The programs of an endpoint, on the host's end of its veth pair: from the pod (ingress of that device), and to the
+ * pod (egress of it: only what the stack delivers; what another endpoint's program redirects never passes here).
+ */
 #include "lib/common.h"
 #include "lib/layout.h"
+
+#include "lib/deliver.h"
+#include "lib/flow_find.h"
+#include "lib/local_link.h"
+
+/* The parity of the epoch is read here, once, before any policy or address; everything else of this packet follows it. */
+inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 direction)
+{
+	struct node_state *node = node_get();
+	__u32 linear;
+
+	p->traits = 0;
+	p->direction = direction;
+	p->ingress_ifindex = ctx->ingress_ifindex;
+	p->protocol = 0;
+	p->tcp_flags = 0;
+	p->icmp_type = 0;
+	p->event_flags = 0;
+	p->egress_verdict = 0;
+	p->ingress_verdict = 0;
+	p->party[SOURCE].identity = 0;
+	p->party[SOURCE].end = 0;
+	p->party[DESTINATION].identity = 0;
+	p->party[DESTINATION].end = 0;
+	if (!node)
+		return -DROP_INTERNAL;
+	p->parity = *(volatile __u64 *)&node->epoch & 1;
+	p->now = bpf_jiffies64() >> FLOW_TICK_SHIFT;
+	p->slot = device_slot(ctx->ifindex);
+	if (!p->slot)
+		return direction == DIRECTION_EGRESS ? -DROP_UNKNOWN_SENDER : -DROP_NO_LOCAL_ENDPOINT;
+	p->slot--;
+	if (ctx->vlan_present)
+		return -DROP_VLAN_FILTERED;
+	linear = ctx->data_end - ctx->data;
+	if (linear < LINEAR_WANTED && linear < ctx->len)
+		bpf_skb_pull_data(ctx, ctx->len < LINEAR_WANTED ? ctx->len : LINEAR_WANTED);
+	return 0;
+}
+
+/* The endpoint's half of a drop event, where no decision got as far as naming it. */
+inline_always void party_own(struct packet *p, struct cell_half *own, __u32 which)
+{
+	p->party[which].identity = own->identity;
+	p->party[which].end = p->slot + 1;
+}
+
+inline_always int ethertype_refuse(__be16 ethertype)
+{
+	if (ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD))
+		return -DROP_VLAN_FILTERED;
+	return -DROP_UNSUPPORTED_L3;
+}
+
+inline_always int ipv4_from_container(struct __sk_buff *ctx, struct packet *p, struct endpoint_info *endpoint)
+{
+	int offset, result;
+
+	if (!config_enable_ipv4)
+		return -DROP_UNSUPPORTED_L3;
+	offset = ipv4_parse(ctx, p);
+	if (offset < 0)
+		return offset;
+	result = target4_check(&p->destination[12]);
+	if (result < 0)
+		return result;
+	if (halves(p->source)[1] != halves(endpoint->address4)[1])
+		return -DROP_INVALID_SOURCE_IP;
+	return tuple_parse(ctx, p, offset);
+}
+
+inline_always int ipv6_from_container(struct __sk_buff *ctx, struct packet *p, struct endpoint_info *endpoint)
+{
+	void *data, *end;
+	int offset;
+
+	if (!config_enable_ipv6)
+		return -DROP_UNSUPPORTED_L3;
+	offset = ipv6_parse(ctx, p);
+	if (offset < 0)
+		return offset;
+	if (p->destination[0] == 0xff || !address_equal(p->source, endpoint->address6) || is_unspecified(p->source)) {
+		p->l4_offset = offset;
+		return link6_from_container(ctx);
+	}
+	if (is_unspecified(p->destination) || is_loopback6(p->destination))
+		return -DROP_UNKNOWN_TARGET;
+	data = packet_data(ctx);
+	end = packet_end(ctx);
+	offset &= 0x3ff;
+	if (p->protocol == IPPROTO_ICMPV6 && data + offset + 1 <= end && is_link_icmp6(*(__u8 *)(data + offset))) {
+		p->l4_offset = offset;
+		return link6_from_container(ctx);
+	}
+	return tuple_parse(ctx, p, offset);
+}
+
+inline_always int parse_from_container(struct __sk_buff *ctx, struct packet *p)
+{
+	struct endpoint_info *endpoint = bpf_map_lookup_elem(&cilium_endpoints, &p->slot);
+	struct ethhdr *ethernet = packet_data(ctx);
+
+	if (!endpoint)
+		return -DROP_INTERNAL;
+	if ((void *)(ethernet + 1) > packet_end(ctx))
+		return -DROP_UNSUPPORTED_L2;
+	if (!mac_equal(ethernet->h_source, endpoint->mac))
+		return -DROP_INVALID_SOURCE_MAC;
+	if (ethernet->h_proto == bpf_htons(ETH_P_IP) || ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+		int multicast = ethernet->h_dest[0] & 1;
+		int result;
+
+		if (ethernet->h_proto == bpf_htons(ETH_P_IP))
+			result = ipv4_from_container(ctx, p, endpoint);
+		else
+			result = ipv6_from_container(ctx, p, endpoint);
+		/* unicast IP to a group of stations: what is not of the link's own protocols is not let in that way */
+		return result == 0 && multicast ? -DROP_INVALID_DESTINATION_MAC : result;
+	}
+	if (ethernet->h_proto == bpf_htons(ETH_P_ARP))
+		return arp_from_container(ctx, endpoint);
+	return ethertype_refuse(ethernet->h_proto);
+}
+
+/* An ICMP error from a pod can only be about packets to that pod, which is no router. */
+inline_always int related_from_container(struct packet *p)
+{
+	if (!(p->traits & TRAIT_RELATED) || address_equal(p->source, p->outer_source))
+		return 0;
+	return -DROP_INVALID_SOURCE_IP;
+}
+
+/* Any router may report, but an endpoint's address is believed only from its own device. */
+inline_always int related_to_container(struct packet *p)
+{
+	struct endpoint_info *endpoint;
+	__u32 ref;
+
+	if (!(p->traits & TRAIT_RELATED))
+		return 0;
+	ref = address_lookup(p, p->outer_source);
+	if (!(ref & ADDRESS_LOCAL))
+		return 0;
+	ref &= ~ADDRESS_LOCAL;
+	endpoint = bpf_map_lookup_elem(&cilium_endpoints, &ref);
+	return endpoint && endpoint->ifindex == p->ingress_ifindex ? 0 : -DROP_INVALID_SOURCE_IP;
+}
+
+inline_always int from_container(struct __sk_buff *ctx, struct packet *p)
+{
+	struct cell_half *own;
+	int result;
+
+	result = packet_begin(ctx, p, DIRECTION_EGRESS);
+	if (result)
+		return result;
+	own = cell_get(p->slot, p->parity);
+	if (!own || !own->generation)
+		return -DROP_NO_POLICY;
+	party_own(p, own, SOURCE);
+	result = parse_from_container(ctx, p);
+	if (result)
+		return result;
+	result = related_from_container(p);
+	if (result)
+		return result;
+	result = flow_find(p, own, 0);
+	if (result > 0)
+		result = flow_decide(ctx, 0);
+	if (result)
+		return result;
+	return deliver_from_container(ctx, p);
+}
+
+inline_always int ipv4_to_container(struct __sk_buff *ctx, struct packet *p, struct endpoint_info *endpoint)
+{
+	int offset, result;
+
+	if (!config_enable_ipv4)
+		return -DROP_UNSUPPORTED_L3;
+	offset = ipv4_parse(ctx, p);
+	if (offset < 0)
+		return offset;
+	result = target4_check(&p->destination[12]);
+	if (result < 0)
+		return result;
+	if (halves(p->destination)[1] != halves(endpoint->address4)[1])
+		return -DROP_STALE_IP;
+	if (!source4_valid(&p->source[12]))
+		return -DROP_INVALID_SOURCE_IP;
+	return tuple_parse(ctx, p, offset);
+}
+
+inline_always int ipv6_to_container(struct __sk_buff *ctx, struct packet *p, struct endpoint_info *endpoint)
+{
+	void *data, *end;
+	int offset;
+
+	if (!config_enable_ipv6)
+		return -DROP_UNSUPPORTED_L3;
+	offset = ipv6_parse(ctx, p);
+	if (offset < 0)
+		return offset;
+	data = packet_data(ctx);
+	end = packet_end(ctx);
+	offset &= 0x3ff;
+	if (!address_equal(p->destination, endpoint->address6) ||
+	    (p->protocol == IPPROTO_ICMPV6 && data + offset + 1 <= end && is_link_icmp6(*(__u8 *)(data + offset)))) {
+		p->l4_offset = offset;
+		return link6_to_container(ctx);
+	}
+	if (p->source[0] == 0xff || is_unspecified(p->source) || is_loopback6(p->source))
+		return -DROP_INVALID_SOURCE_IP;
+	return tuple_parse(ctx, p, offset);
+}
+
+inline_always int parse_to_container(struct __sk_buff *ctx, struct packet *p)
+{
+	struct endpoint_info *endpoint = bpf_map_lookup_elem(&cilium_endpoints, &p->slot);
+	struct ethhdr *ethernet = packet_data(ctx);
+
+	if (!endpoint)
+		return -DROP_INTERNAL;
+	if ((void *)(ethernet + 1) > packet_end(ctx))
+		return -DROP_UNSUPPORTED_L2;
+	if (ethernet->h_proto == bpf_htons(ETH_P_IP))
+		return ipv4_to_container(ctx, p, endpoint);
+	if (ethernet->h_proto == bpf_htons(ETH_P_IPV6))
+		return ipv6_to_container(ctx, p, endpoint);
+	if (ethernet->h_proto == bpf_htons(ETH_P_ARP))
+		return arp_to_container(ctx, p);
+	return ethertype_refuse(ethernet->h_proto);
+}
+
+inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
+{
+	struct cell_half *own;
+	int result;
+
+	result = packet_begin(ctx, p, DIRECTION_INGRESS);
+	if (result)
+		return result;
+	own = cell_get(p->slot, p->parity);
+	if (!own || !own->generation)
+		return -DROP_NO_POLICY;
+	party_own(p, own, DESTINATION);
+	result = parse_to_container(ctx, p);
+	if (result)
+		return result;
+	result = related_to_container(p);
+	if (result)
+		return result;
+	result = flow_find(p, own, 1);
+	if (result > 0)
+		result = flow_decide(ctx, 1);
+	if (result)
+		return result;
+	return FINAL(TC_ACT_OK);
+}
+
+inline_always int packet_finish(struct __sk_buff *ctx, int result, __u32 direction)
+{
+	if (result < 0)
+		return packet_drop(ctx, -result);
+	metric_count(METRIC_FORWARDED, direction, ctx->len);
+	return FINAL_ACTION(result);
+}
 
 SEC("tc")
 int cil_from_container(struct __sk_buff *ctx)
 {
-	metric_count(DROP_NO_POLICY, DIRECTION_EGRESS, ctx->len);
-	return TC_ACT_SHOT;
+	struct packet *p = packet_scratch();
+
+	if (!p)
+		return TC_ACT_SHOT;
+	return packet_finish(ctx, from_container(ctx, p), DIRECTION_EGRESS);
 }
 
 SEC("tc")
 int cil_to_container(struct __sk_buff *ctx)
 {
-	metric_count(DROP_NO_POLICY, DIRECTION_INGRESS, ctx->len);
-	return TC_ACT_SHOT;
+	struct packet *p = packet_scratch();
+
+	if (!p)
+		return TC_ACT_SHOT;
+	return packet_finish(ctx, to_container(ctx, p), DIRECTION_INGRESS);
 }
 
 /*
@@ -24,9 +300,9 @@ int cil_to_container(struct __sk_buff *ctx)
 SEC("tc")
 int cil_clock(struct __sk_buff *ctx)
 {
-	__u64 *data = (void *)(long)ctx->data;
+	__u64 *data = packet_data(ctx);
 
-	if ((void *)(data + 2) > (void *)(long)ctx->data_end)
+	if ((void *)(data + 2) > packet_end(ctx))
 		return TC_ACT_SHOT;
 	data[0] = bpf_jiffies64();
 	data[1] = bpf_ktime_get_ns();

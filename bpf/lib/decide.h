@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The slow path: who are the two ends, what does policy say, and what is remembered of it. */
+#pragma once
+
+#include "lib/event_emit.h"
+#include "lib/packet.h"
+#include "lib/policy.h"
+#include "lib/resolve.h"
+
+#define TCP_STATE_LISTEN 10
+#define TCP_STATE_NEW_SYN_RECV 12
+
+/* 0, or the drop that a verdict means for an endpoint with these cell flags. */
+inline_always int verdict_apply(struct packet *p, __u32 verdict, __u32 cell_flags)
+{
+	__u32 action = verdict & 0xff;
+
+	if (cell_flags & CELL_LOCKED_DOWN)
+		return -DROP_NO_POLICY;
+	if (action == ACTION_ALLOW)
+		return 0;
+	if (action == ACTION_NO_POLICY)
+		return -DROP_NO_POLICY;
+	if (cell_flags & CELL_AUDIT) {
+		p->traits |= TRAIT_AUDITED;
+		return 0;
+	}
+	return action == ACTION_DENY ? -DROP_POLICY_DENY : -DROP_POLICY;
+}
+
+inline_always int egress_judge(struct packet *p, struct party *from, struct party *to, __u32 start)
+{
+	__u32 how = POLICY_EGRESS | (from->flags & CELL_EGRESS_ANY_ONLY ? POLICY_ANY_ONLY : 0);
+	int result;
+
+	p->egress_verdict = policy_verdict(from->version, to->identity, from->any_egress, start, how);
+	p->event_flags |= EVENT_EGRESS_JUDGED;
+	result = verdict_apply(p, p->egress_verdict, from->flags);
+	if (result < 0)
+		p->direction = DIRECTION_EGRESS;
+	return result;
+}
+
+inline_always int ingress_judge(struct packet *p, struct party *from, struct party *to, __u32 start)
+{
+	__u32 how = POLICY_INGRESS | (to->flags & CELL_INGRESS_ANY_ONLY ? POLICY_ANY_ONLY : 0);
+	int result;
+
+	p->ingress_verdict = policy_verdict(to->version, from->identity, to->any_ingress, start, how);
+	p->event_flags |= EVENT_INGRESS_JUDGED;
+	result = verdict_apply(p, p->ingress_verdict, to->flags);
+	if (result < 0)
+		p->direction = DIRECTION_INGRESS;
+	return result;
+}
+
+/*
+ * What rows are searched for: protocol and the port, or ICMP type, of the packet that began the flow. In reverse that
+ * is the packet which this one answers.
+ */
+inline_always __u32 policy_start(struct packet *p, __u32 reverse)
+{
+	__u32 protocol = p->protocol;
+	__u32 port = 0;
+
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP)
+		port = bpf_ntohs(reverse ? p->source_port : p->destination_port);
+	else if (protocol == IPPROTO_ICMP)
+		port = !reverse ? p->icmp_type : p->kind ? p->kind : ICMP4_ECHO_REQUEST;
+	else if (protocol == IPPROTO_ICMPV6)
+		port = !reverse ? p->icmp_type : p->kind ? p->kind : ICMP6_ECHO_REQUEST;
+	return protocol << 16 | port;
+}
+
+/*
+ * Both policies on a flow from one party to the other, or in reverse. Of a flow that came out of the stack the egress
+ * policy of its source has been applied where it went in, to the address it then had.
+ */
+__attribute__((noinline)) int policy_judge(__u32 reverse)
+{
+	struct packet *p = packet_scratch();
+	struct party *from, *to;
+	__u32 start;
+	int result;
+
+	if (!p)
+		return -DROP_INTERNAL;
+	p->event_flags = 0;
+	p->egress_verdict = 0;
+	p->ingress_verdict = 0;
+	p->traits &= ~(__u32)TRAIT_AUDITED;
+	start = policy_start(p, reverse);
+	if (reverse) {
+		from = &p->party[DESTINATION];
+		to = &p->party[SOURCE];
+	} else {
+		from = &p->party[SOURCE];
+		to = &p->party[DESTINATION];
+	}
+	if (!(from->end & FLOW_REMOTE) && !(p->flow_flags & FLOW_VIA_STACK)) {
+		result = egress_judge(p, from, to, start);
+		if (result < 0)
+			return result;
+	}
+	if (!(to->end & FLOW_REMOTE))
+		return ingress_judge(p, from, to, start);
+	return 0;
+}
+
+/*
+ * Whether the endpoint has the very socket of a connection: the far address and port first, as in a packet to it. The
+ * look-up falls back to listeners, which prove nothing; a request socket has seen a SYN only, so a SYN-ACK may be its.
+ */
+inline_always int socket_confirms(struct __sk_buff *ctx, struct packet *p, __u32 end, __u32 reverse)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct endpoint_info *endpoint;
+	struct bpf_sock *socket;
+	__u32 slot = end - 1, size, state;
+
+	endpoint = bpf_map_lookup_elem(&cilium_endpoints, &slot);
+	if (!endpoint || endpoint->netns_id < 0)
+		return 0; /* a negative id would mean the node's own namespace */
+	if (p->traits & TRAIT_IPV6) {
+		size = sizeof(tuple.ipv6);
+		if (reverse) {
+			__builtin_memcpy(tuple.ipv6.saddr, p->destination, ADDRESS_SIZE);
+			__builtin_memcpy(tuple.ipv6.daddr, p->source, ADDRESS_SIZE);
+			tuple.ipv6.sport = p->destination_port;
+			tuple.ipv6.dport = p->source_port;
+		} else {
+			__builtin_memcpy(tuple.ipv6.saddr, p->source, ADDRESS_SIZE);
+			__builtin_memcpy(tuple.ipv6.daddr, p->destination, ADDRESS_SIZE);
+			tuple.ipv6.sport = p->source_port;
+			tuple.ipv6.dport = p->destination_port;
+		}
+	} else {
+		size = sizeof(tuple.ipv4);
+		tuple.ipv4.saddr = words(reverse ? p->destination : p->source)[3];
+		tuple.ipv4.daddr = words(reverse ? p->source : p->destination)[3];
+		tuple.ipv4.sport = reverse ? p->destination_port : p->source_port;
+		tuple.ipv4.dport = reverse ? p->source_port : p->destination_port;
+	}
+	socket = bpf_skc_lookup_tcp(ctx, &tuple, size, endpoint->netns_id, 0);
+	if (!socket)
+		return 0;
+	state = socket->state;
+	bpf_sk_release(socket);
+	if (state == TCP_STATE_LISTEN)
+		return 0;
+	if (state == TCP_STATE_NEW_SYN_RECV)
+		return (p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+	return 1;
+}
+
+/*
+ * A TCP segment in the middle of a connection whose entry is lost, refused in its own direction: it may answer a
+ * connection that policy allows the other way. Policy alone must not open that (any segment could claim it), so an end
+ * has to have the socket; the presumed beginner's own if it is local, for the sender could make one up.
+ */
+inline_always int recover(struct __sk_buff *ctx, struct packet *p)
+{
+	__u32 source = p->party[SOURCE].end, destination = p->party[DESTINATION].end;
+	int confirmed;
+
+	if (p->protocol != IPPROTO_TCP || (p->traits & (TRAIT_INITIAL | TRAIT_FRAGMENT | TRAIT_RELATED)))
+		return 0;
+	if (policy_judge(1) < 0)
+		return 0;
+	if (!(destination & FLOW_REMOTE))
+		confirmed = socket_confirms(ctx, p, destination, 0);
+	else
+		confirmed = socket_confirms(ctx, p, source, 1);
+	if (confirmed)
+		p->traits |= TRAIT_RECOVERED;
+	return confirmed;
+}
+
+inline_always __u64 decision_pack(__u32 revision0, __u32 revision1, __u32 traits)
+{
+	__u64 decision = DECISION_ALLOWED | (revision0 & REVISION_MASK) | (revision1 & REVISION_MASK) << REVISION_BITS;
+
+	return traits & TRAIT_AUDITED ? decision | DECISION_AUDITED : decision;
+}
+
+/* TCP state bits that this packet adds to its flow. */
+inline_always __u32 state_bits(struct packet *p)
+{
+	__u32 bits = 0;
+
+	if (p->protocol == IPPROTO_TCP) {
+		if (!(p->tcp_flags & TCP_SYN))
+			bits |= FLOW_CONFIRMED;
+		if (p->tcp_flags & TCP_FIN)
+			bits |= p->source_index ? FLOW_FIN_1 : FLOW_FIN_0;
+		if (p->tcp_flags & TCP_RST)
+			bits |= FLOW_RESET;
+	} else if (p->traits & TRAIT_CLOSES) {
+		bits |= FLOW_RESET;
+	}
+	return bits;
+}
+
+/* The entry as this decision would have it. */
+inline_always void flow_compose(struct packet *p, __u32 began, __u32 state)
+{
+	struct party *end0, *end1;
+	struct flow *flow = &p->flow;
+
+	if (p->source_index) {
+		end0 = &p->party[DESTINATION];
+		end1 = &p->party[SOURCE];
+	} else {
+		end0 = &p->party[SOURCE];
+		end1 = &p->party[DESTINATION];
+	}
+	flow->decision = decision_pack(end0->revision, end1->revision, p->traits);
+	flow->generation[0] = end0->generation;
+	flow->generation[1] = end1->generation;
+	flow->end[0] = end0->end;
+	flow->end[1] = end1->end;
+	flow->identity[0] = end0->identity;
+	flow->identity[1] = end1->identity;
+	flow->last_seen = p->now;
+	flow->state = state | state_bits(p);
+	flow->began = began;
+	flow->reserved = 0;
+	flow->flags = p->flow_flags;
+	__builtin_memset(flow->rewrite_address, 0, sizeof(flow->rewrite_address));
+	flow->rewrite_port = 0;
+	flow->rewrite_id = 0;
+}
+
+inline_always int flow_differs_only_in_decision(struct flow *a, struct flow *b)
+{
+	return a->generation[0] == b->generation[0] && a->generation[1] == b->generation[1] &&
+	       a->end[0] == b->end[0] && a->end[1] == b->end[1] && a->identity[0] == b->identity[0] &&
+	       a->identity[1] == b->identity[1] && a->flags == b->flags;
+}
+
+/*
+ * Allowed anew. Where only revisions moved, the decision changes by one compare-and-swap from the value on which this
+ * one was taken: whoever loses leaves the winner's, and no old verdict can end up under new revisions.
+ */
+inline_always void flow_renew(struct packet *p, struct flow *found, __u64 old, __u32 began, __u32 state)
+{
+	flow_compose(p, began, state);
+	if (flow_differs_only_in_decision(&p->flow, found)) {
+		__sync_val_compare_and_swap(&found->decision, old, p->flow.decision);
+		if (found->last_seen != p->now)
+			found->last_seen = p->now;
+		if ((found->state & p->flow.state) != p->flow.state)
+			__sync_fetch_and_or(&found->state, p->flow.state);
+		return;
+	}
+	if (bpf_map_update_elem(&cilium_flows, &p->key, &p->flow, BPF_ANY) < 0)
+		metric_count(DROP_FLOW_INSERT_FAILED, p->direction, 0);
+}
+
+#define EEXIST 17
+
+/* 1 unless another CPU has just inserted the flow, whose entry then holds, and which reports it. */
+inline_always int flow_create(struct packet *p, __u32 began, __u64 how)
+{
+	long error;
+
+	flow_compose(p, began, 0);
+	error = bpf_map_update_elem(&cilium_flows, &p->key, &p->flow, how);
+	if (error == -EEXIST)
+		return 0;
+	if (error < 0)
+		metric_count(DROP_FLOW_INSERT_FAILED, p->direction, 0); /* policy judges each of its packets */
+	return 1;
+}
+
+inline_always void flow_report(struct __sk_buff *ctx, struct packet *p, __u32 to_container)
+{
+	__u32 point = TRACE_TO_STACK;
+
+	if (to_container || (!(p->peer_end & FLOW_REMOTE) && !(p->flow_flags & FLOW_VIA_STACK)))
+		point = TRACE_TO_ENDPOINT;
+	else if (p->party[DESTINATION].identity == IDENTITY_HOST)
+		point = TRACE_TO_HOST;
+	if (config_events_verdict) {
+		if (config_events_trace)
+			p->event_flags |= EVENT_WITH_TRACE;
+		event_emit(ctx, EVENT_WHAT(EVENT_VERDICT, 0, point));
+	} else if (config_events_trace) {
+		event_emit(ctx, EVENT_WHAT(EVENT_TRACE, 0, point));
+	}
+}
+
+/* Fills both parties, as of the epoch read at the start. */
+inline_always int parties_resolve(struct __sk_buff *ctx, struct packet *p, __u32 to_container, __u32 forward)
+{
+	struct node_state *node = node_get();
+	struct cell_half *own;
+	__u32 bucket, generation;
+	int result;
+
+	if (!node)
+		return -DROP_INTERNAL;
+	bucket = address_bucket(to_container ? p->source : p->destination);
+	generation = bucket_generation(node, bucket);
+	full_barrier(p);
+	own = cell_get(p->slot, p->parity);
+	if (!own || !own->generation)
+		return -DROP_NO_POLICY;
+	if (to_container) {
+		__u32 how = RESOLVE_SOURCE | (p->traits & TRAIT_RELATED ? RESOLVE_QUOTED : forward ? RESOLVE_BEGAN : 0);
+
+		party_local(&p->party[DESTINATION], p->slot, own);
+		result = resolve_remote(ctx, p, &p->party[SOURCE], p->source, p->destination, bucket, generation, how);
+		p->peer_end = p->party[SOURCE].end;
+	} else {
+		party_local(&p->party[SOURCE], p->slot, own);
+		result = resolve_remote(ctx, p, &p->party[DESTINATION], p->destination, p->source, bucket, generation, 0);
+		p->peer_end = p->party[DESTINATION].end;
+	}
+	return result;
+}
+
+/*
+ * Decides a packet for which the flow table has no valid answer (p->found says why) and, where that allows it, brings
+ * the table up to date. 0 or a drop reason.
+ */
+__attribute__((noinline)) int flow_decide(struct __sk_buff *ctx, __u32 to_container)
+{
+	struct packet *p = packet_scratch();
+	struct flow *found = 0;
+	__u32 forward = 1, began, state = 0;
+	__u64 old = 0;
+	int result;
+
+	if (!p)
+		return -DROP_INTERNAL;
+	began = p->source_index & 1;
+	p->flow_flags = to_container ? FLOW_VIA_STACK : 0;
+	if (p->found == FOUND_STALE) {
+		found = bpf_map_lookup_elem(&cilium_flows, &p->key);
+		if (!found) {
+			/* evicted since the fast path saw it */
+			if (p->traits & TRAIT_RELATED)
+				return -DROP_UNKNOWN_FLOW;
+			p->found = FOUND_NONE;
+		}
+	}
+	if (found) {
+		old = *(volatile __u64 *)&found->decision;
+		forward = (found->began & 1) == began;
+		began = found->began & 1;
+		state = found->state;
+		p->flow_flags = found->flags;
+		if (!forward)
+			p->traits |= TRAIT_REPLY;
+	}
+	result = parties_resolve(ctx, p, to_container, forward);
+	if (result < 0)
+		return result;
+	p->traits |= TRAIT_RESOLVED;
+	result = policy_judge(!forward);
+	if (found) {
+		/* denied: the entry stays as it is, so that the next packet, of either direction, is decided again */
+		if (result == 0 && !(p->traits & TRAIT_RELATED))
+			flow_renew(p, found, old, began, state);
+		return result;
+	}
+	if (result < 0) {
+		__u32 direction = p->direction, verdict = p->egress_verdict, ingress = p->ingress_verdict;
+		__u32 event_flags = p->event_flags;
+
+		if (p->found == FOUND_RESTART)
+			return result;
+		if (!recover(ctx, p)) {
+			p->direction = direction;
+			p->egress_verdict = verdict;
+			p->ingress_verdict = ingress;
+			p->event_flags = event_flags;
+			return result;
+		}
+		p->direction = to_container ? DIRECTION_INGRESS : DIRECTION_EGRESS;
+		p->traits |= TRAIT_REPLY;
+		began = !began;
+	}
+	if (p->traits & TRAIT_NO_FLOW)
+		return 0;
+	if (flow_create(p, began & 1, p->found == FOUND_NONE ? BPF_NOEXIST : BPF_ANY))
+		flow_report(ctx, p, to_container);
+	return 0;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Where an allowed packet goes. */
+#pragma once
+
+#include "lib/endpoints.h"
+#include "lib/packet.h"
+#include "lib/parse.h"
+
+/* Whether the packet, or the segments it will be cut into, is too long for the receiver's device. */
+inline_always int exceeds_mtu(struct __sk_buff *ctx, struct packet *p, __u32 mtu)
+{
+	__u32 length = ctx->len - ETHERNET_SIZE;
+	__u32 segment = ctx->gso_size;
+
+	if (length <= mtu)
+		return 0;
+	if (!segment)
+		return 1;
+	return p->l4_offset - ETHERNET_SIZE + p->l4_header + segment > mtu;
+}
+
+inline_always int ipv4_hop(struct __sk_buff *ctx)
+{
+	void *data = packet_data(ctx);
+	struct iphdr *ip = data + ETHERNET_SIZE;
+	__u32 check;
+
+	if (data + ETHERNET_SIZE + IPV4_SIZE > packet_end(ctx))
+		return -DROP_WRITE_ERROR;
+	/* RFC 1624, for one less in the high byte of a word */
+	check = ip->check + bpf_htons(0x0100);
+	ip->check = check + (check >= 0xffff);
+	ip->ttl--;
+	return 0;
+}
+
+inline_always int ipv6_hop(struct __sk_buff *ctx)
+{
+	void *data = packet_data(ctx);
+	struct ipv6hdr *ip = data + ETHERNET_SIZE;
+
+	if (data + ETHERNET_SIZE + IPV6_SIZE > packet_end(ctx))
+		return -DROP_WRITE_ERROR;
+	ip->hop_limit--;
+	return 0;
+}
+
+/*
+ * To an endpoint of this node: routed here and put into its namespace, unless the stack has something to say on the way
+ * (time exceeded, packet too big, IPv4 options); then 0.
+ */
+inline_always int deliver_local(struct __sk_buff *ctx, struct packet *p, __u32 slot)
+{
+	struct endpoint_info *endpoint = bpf_map_lookup_elem(&cilium_endpoints, &slot);
+	__u32 *header;
+	int result;
+
+	if (!endpoint)
+		return -DROP_NO_LOCAL_ENDPOINT;
+	if (p->hop_limit <= 1 || (p->traits & TRAIT_OPTIONS) || exceeds_mtu(ctx, p, endpoint->mtu))
+		return 0;
+	result = p->traits & TRAIT_IPV6 ? ipv6_hop(ctx) : ipv4_hop(ctx);
+	if (result < 0)
+		return result;
+	header = packet_data(ctx);
+	if ((void *)header + ETHERNET_SIZE > packet_end(ctx))
+		return -DROP_WRITE_ERROR;
+	/* both MACs at once: they lie in the endpoint's entry as in the header */
+	header[0] = ((__u32 *)endpoint->mac)[0];
+	header[1] = ((__u32 *)endpoint->mac)[1];
+	header[2] = ((__u32 *)endpoint->mac)[2];
+	ctx->mark = 0; /* nothing the sender's side wrote may mean something on the receiver's */
+	return FINAL(bpf_redirect_peer(endpoint->ifindex, 0));
+}
+
+/* FINAL, or < 0. What is not for an endpoint here, or came by the stack, goes to the stack. */
+inline_always int deliver_from_container(struct __sk_buff *ctx, struct packet *p)
+{
+	if (!(p->peer_end & FLOW_REMOTE) && !(p->flow_flags & FLOW_VIA_STACK)) {
+		int result = deliver_local(ctx, p, p->peer_end - 1);
+
+		if (result)
+			return result;
+	}
+	return FINAL(TC_ACT_OK);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Writing events and counting drops. */
+#pragma once
+
+#include "lib/endpoints.h"
+#include "lib/events.h"
+#include "lib/packet.h"
+
+/* How far past a wake-up mark an event may lie and still wake, so that two CPUs cannot both miss the mark. */
+#define WAKEUP_WINDOW 1024
+
+/*
+ * A wake-up costs the packet 7-14 us, so the consumer polls; it is woken only where a multiple of the configured fill
+ * (a quarter of the ring) is passed, not by every event above it: with no consumer at all each would pay.
+ */
+inline_always __u64 event_wakeup(void)
+{
+	__u64 waiting = bpf_ringbuf_query(&cilium_events, BPF_RB_AVAIL_DATA);
+
+	if (waiting >= config_events_wakeup && (waiting & (config_events_wakeup - 1)) < WAKEUP_WINDOW)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+inline_always __u16 endpoint_id(__u32 end)
+{
+	struct endpoint_info *endpoint;
+
+	if (!end || (end & FLOW_REMOTE))
+		return 0;
+	end -= 1;
+	endpoint = bpf_map_lookup_elem(&cilium_endpoints, &end);
+	return endpoint ? endpoint->endpoint_id : 0;
+}
+
+#define EVENT_WHAT(type, reason, point) ((type) | (__u32)(reason) << 8 | (__u32)(point) << 16)
+
+/* Writes what is known of the packet in hand; a full ring is counted. */
+__attribute__((noinline)) int event_emit(struct __sk_buff *ctx, __u32 what)
+{
+	struct packet *p = packet_scratch();
+	struct event *event;
+	__u32 flags = 0, traits;
+
+	if (!p)
+		return 0;
+	event = bpf_ringbuf_reserve(&cilium_events, sizeof(*event), 0);
+	if (!event) {
+		metric_count(METRIC_EVENT_LOST, p->direction, ctx->len);
+		return 0;
+	}
+	traits = p->traits;
+	event->timestamp = bpf_ktime_get_ns();
+	event->type = what & 0xff;
+	event->version = EVENT_VERSION;
+	event->reason = (what >> 8) & 0xff;
+	event->direction = p->direction;
+	event->point = (what >> 16) & 0xff;
+	event->protocol = p->protocol;
+	event->source_identity = p->party[SOURCE].identity;
+	event->destination_identity = p->party[DESTINATION].identity;
+	event->source_endpoint = endpoint_id(p->party[SOURCE].end);
+	event->destination_endpoint = endpoint_id(p->party[DESTINATION].end);
+	event->ifindex = ctx->ifindex;
+	event->length = ctx->len;
+	event->egress_verdict = p->egress_verdict;
+	event->ingress_verdict = p->ingress_verdict;
+	event->source_port = bpf_ntohs(p->source_port);
+	event->destination_port = bpf_ntohs(p->destination_port);
+	address_copy(event->source, p->source);
+	address_copy(event->destination, p->destination);
+	event->tcp_flags = p->tcp_flags;
+	event->icmp_type = p->icmp_type;
+	event->ethertype = bpf_ntohs(ctx->protocol);
+	event->reserved = 0;
+	flags = p->event_flags;
+	if (traits & TRAIT_IPV6)
+		flags |= EVENT_IPV6;
+	if (traits & TRAIT_AUDITED)
+		flags |= EVENT_AUDITED;
+	if (traits & TRAIT_REPLY)
+		flags |= EVENT_REPLY;
+	if (traits & TRAIT_RELATED)
+		flags |= EVENT_RELATED;
+	if (traits & TRAIT_FRAGMENT)
+		flags |= EVENT_FRAGMENT;
+	if (traits & TRAIT_TUPLE)
+		flags |= EVENT_TUPLE;
+	if (traits & TRAIT_RECOVERED)
+		flags |= EVENT_RECOVERED;
+	event->flags = flags;
+	bpf_ringbuf_submit(event, event_wakeup());
+	return 0;
+}
+
+/* Counts and reports a drop; `reason` is positive. Direction and parties are those that the stages left. */
+__attribute__((noinline)) int packet_drop(struct __sk_buff *ctx, __u32 reason)
+{
+	struct packet *p = packet_scratch();
+
+	if (!p)
+		return TC_ACT_SHOT;
+	metric_count(reason, p->direction, ctx->len);
+	if (config_events_drop)
+		event_emit(ctx, EVENT_WHAT(EVENT_DROP, reason, TRACE_NONE));
+	return TC_ACT_SHOT;
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The fast path: one look-up, and array reads that tell whether what it found still holds. */
+#pragma once
+
+#include "lib/decide.h"
+#include "lib/packet.h"
+
+inline_always __u32 timeout_ticks(__u32 seconds)
+{
+	return (__u64)seconds * config_jiffies_per_second >> FLOW_TICK_SHIFT;
+}
+
+inline_always int is_closing(__u32 state)
+{
+	return (state & FLOW_RESET) || (state & (FLOW_FIN_0 | FLOW_FIN_1)) == (FLOW_FIN_0 | FLOW_FIN_1);
+}
+
+inline_always __u32 flow_timeout(struct packet *p, __u32 state)
+{
+	if (is_closing(state))
+		return timeout_ticks(config_timeout_tcp_fin);
+	if (p->protocol != IPPROTO_TCP)
+		return timeout_ticks(config_timeout_any);
+	return timeout_ticks(state & FLOW_CONFIRMED ? config_timeout_tcp : config_timeout_tcp_syn);
+}
+
+/* Whether the far end still is what it was; gives its revision. */
+inline_always int far_end_holds(struct packet *p, __u32 end, __u32 generation, __u32 *revision)
+{
+	if (end & FLOW_REMOTE) {
+		struct node_state *node = node_get();
+
+		*revision = 0;
+		return node && bucket_generation(node, end) == generation;
+	} else {
+		struct cell_half *half = cell_get(end - 1, p->parity);
+
+		if (!half)
+			return 0;
+		*revision = half->revision;
+		return half->generation == generation;
+	}
+}
+
+/*
+ * To the pod, on a hit as well: an endpoint's address must have come in by its own device, and a flow that the node
+ * began is continued by the node alone.
+ */
+inline_always int source_holds(struct packet *p, __u32 end, __u32 identity, __u32 forward)
+{
+	struct endpoint_info *endpoint;
+	__u32 slot = end - 1;
+
+	if (p->traits & TRAIT_RELATED)
+		return 1; /* the far end is only quoted; the router was checked */
+	if (end & FLOW_REMOTE)
+		return !forward || identity != IDENTITY_HOST || !p->ingress_ifindex;
+	endpoint = bpf_map_lookup_elem(&cilium_endpoints, &slot);
+	return endpoint && endpoint->ifindex == p->ingress_ifindex;
+}
+
+/* Notes what this packet changes. Most change nothing, so that CPUs do not take the line from each other. */
+inline_always void flow_touch(struct packet *p, struct flow *flow, __u32 state, __s32 age)
+{
+	__u32 bits = state_bits(p);
+
+	if (age > 0)
+		flow->last_seen = p->now;
+	if ((state & bits) != bits)
+		__sync_fetch_and_or(&flow->state, bits);
+}
+
+/*
+ * 0: the flow allows the packet; flow_flags and peer_end say where it goes. 1: flow_decide has to (p->found). < 0:
+ * dropped. `own` is the cell half of the device's endpoint.
+ */
+inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32 to_container)
+{
+	__u32 source, mine, far, state, revision, began;
+	struct flow *flow;
+	__u64 expected;
+	__s32 age;
+
+	p->found = FOUND_NONE;
+	flow = bpf_map_lookup_elem(&cilium_flows, &p->key);
+	if (!flow)
+		return p->traits & TRAIT_RELATED ? -DROP_UNKNOWN_FLOW : 1;
+	source = p->source_index & 1;
+	mine = to_container ? source ^ 1 : source;
+	far = mine ^ 1;
+	state = flow->state;
+	began = flow->began & 1;
+	age = p->now - flow->last_seen;
+	if (age > (__s32)flow_timeout(p, state)) {
+		p->found = FOUND_EXPIRED;
+		return p->traits & TRAIT_RELATED ? -DROP_UNKNOWN_FLOW : 1;
+	}
+	p->peer_end = flow->end[far];
+	p->flow_flags = flow->flags;
+	if (to_container && !source_holds(p, p->peer_end, flow->identity[far], began == source))
+		return -DROP_INVALID_SOURCE_IP;
+	if ((p->traits & TRAIT_INITIAL) && (began != source || is_closing(state))) {
+		p->found = FOUND_RESTART;
+		return 1;
+	}
+	p->found = FOUND_STALE;
+	if (p->flow_flags & FLOW_LATE)
+		return 1;
+	if (flow->end[mine] != p->slot + 1 || flow->generation[mine] != own->generation)
+		return 1;
+	if (!far_end_holds(p, p->peer_end, flow->generation[far], &revision))
+		return 1;
+	if (mine)
+		expected = (revision & REVISION_MASK) | (own->revision & REVISION_MASK) << REVISION_BITS;
+	else
+		expected = (own->revision & REVISION_MASK) | (revision & REVISION_MASK) << REVISION_BITS;
+	if ((flow->decision ^ expected) & REVISIONS_MASK)
+		return 1;
+	if (!(p->traits & TRAIT_RELATED))
+		flow_touch(p, flow, state, age);
+	return 0;
+}

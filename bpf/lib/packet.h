@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What is known of the packet in hand, filled stage by stage.
+ *
+ * Stages return < 0: the drop reason, negated; 0: continue; > 0: FINAL(action), nothing more to do.
+ *
+ * The state lives in a per-CPU array: on the stack Linux 6.1 refuses what 6.18 accepts ("combined stack size"), and
+ * global functions, which are verified once and not at every call, can share it. One element is enough. The programs
+ * run with bottom halves disabled: at ingress of a veth always in softirq context, at egress below dev_queue_xmit,
+ * which disables them; so no other packet is looked at on this CPU until the program returns. And they do not nest: the
+ * redirect to a peer and the delivery to the stack both happen after the program has returned.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+
+#include "lib/addresses.h"
+#include "lib/common.h"
+#include "lib/drop_reasons.h"
+#include "lib/flows.h"
+#include "lib/fragments.h"
+
+#define FINAL(action) ((action) + 1)
+#define FINAL_ACTION(result) ((result) - 1)
+
+#define IPPROTO_ICMP 1
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_ICMPV6 58
+#define IPPROTO_SCTP 132
+
+#define ETHERNET_SIZE 14
+#define IPV4_SIZE 20
+#define IPV6_SIZE 40
+#define TCP_SIZE 20
+/* Ethernet, IPv4 with all options, TCP without: what the fast path wants to find in the linear part. */
+#define LINEAR_WANTED (ETHERNET_SIZE + 60 + TCP_SIZE)
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+enum packet_trait {
+	TRAIT_IPV6 = 1,
+	TRAIT_INITIAL = 2, /* asks for a new flow: SYN, SCTP INIT, echo request; never a reply */
+	TRAIT_NO_FLOW = 4, /* judged each time, leaves no entry */
+	TRAIT_RELATED = 8, /* ICMP error; addresses and ports are those of the flow, as if it answered in it */
+	TRAIT_FRAGMENT = 16,
+	TRAIT_LATER_FRAGMENT = 32, /* not the first: ports come from cilium_fragments */
+	TRAIT_OPTIONS = 64, /* IPv4 options: the stack has to act on them */
+	TRAIT_TUPLE = 128, /* the tuple is complete */
+	TRAIT_RESOLVED = 256, /* party[] is filled */
+	TRAIT_RECOVERED = 512,
+	TRAIT_REPLY = 1024,
+	TRAIT_AUDITED = 2048,
+	TRAIT_CLOSES = 4096, /* SCTP: ABORT, SHUTDOWN COMPLETE */
+};
+
+/* One end of the packet: [SOURCE] or [DESTINATION]. */
+#define SOURCE 0
+#define DESTINATION 1
+
+struct party {
+	__u32 end; /* as in struct flow */
+	__u32 generation;
+	__u32 revision;
+	__u32 identity;
+	__u32 version; /* from here on only for local ends */
+	__u32 any_ingress;
+	__u32 any_egress;
+	__u32 flags; /* enum cell_flag */
+};
+
+enum flow_found {
+	FOUND_NONE = 0,
+	FOUND_EXPIRED = 1,
+	FOUND_STALE = 2, /* decided on data that has changed since */
+	FOUND_RESTART = 3, /* a new beginning over an entry that has ended or began at the other end */
+};
+
+struct packet {
+	struct flow_key key;
+	__u8 source[ADDRESS_SIZE];
+	__u8 destination[ADDRESS_SIZE];
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	__u8 kind;
+	__u8 icmp_type;
+	__u8 tcp_flags;
+	__u32 traits;
+	__u32 source_index; /* which end of the key sent the packet */
+	__u32 slot; /* of the device's endpoint */
+	__u32 parity;
+	__u32 now; /* ticks */
+	__u32 l4_offset;
+	__u32 l4_header;
+	__u32 limit; /* offset at which the IP packet ends */
+	__u32 hop_limit;
+	__u32 fragment_id;
+	__u32 fragment_offset;
+	__u32 fragment_protocol;
+	__u32 walk_fragment; /* result of ipv6_walk: 0, FRAGMENT_FIRST or FRAGMENT_LATER */
+	__u32 found; /* enum flow_found */
+	__u32 direction; /* enum direction to blame for a drop */
+	__u32 flow_flags; /* of the flow that the packet was found to belong to */
+	__u32 peer_end; /* the end that is not this device's endpoint, as in struct flow */
+	__u32 egress_verdict;
+	__u32 ingress_verdict;
+	__u32 event_flags;
+	__u32 ingress_ifindex; /* 0: the node itself sent it */
+	__u8 outer_source[ADDRESS_SIZE];
+	struct party party[2];
+	struct flow flow; /* to be written */
+	struct fragment_key fragment_key;
+	struct prefix_key prefix_key;
+	__u32 padding;
+	__u64 barrier;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} cilium_scratch SEC(".maps");
+
+inline_always struct packet *packet_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cilium_scratch, &zero);
+}
+
+/*
+ * Orders the reads of the epoch and of address counters before all reads of addresses, policy and rows. An atomic
+ * operation that returns a value is a full barrier; its result must be used or the compiler takes the relaxed form.
+ */
+inline_always void full_barrier(struct packet *p)
+{
+	__u64 value = __sync_fetch_and_add(&p->barrier, 1);
+
+	asm volatile("" : : "r"(value) : "memory");
+}
+
+/* Both spelled out: the compiler would otherwise select pointers, which the verifier refuses. */
+inline_always void key_build(struct packet *p)
+{
+	__u64 s0 = halves(p->source)[0], s1 = halves(p->source)[1];
+	__u64 d0 = halves(p->destination)[0], d1 = halves(p->destination)[1];
+	__u32 swap;
+
+	if (s1 != d1)
+		swap = s1 > d1;
+	else if (s0 != d0)
+		swap = s0 > d0;
+	else
+		swap = p->source_port > p->destination_port;
+	if (swap) {
+		halves(p->key.address0)[0] = d0;
+		halves(p->key.address0)[1] = d1;
+		halves(p->key.address1)[0] = s0;
+		halves(p->key.address1)[1] = s1;
+		p->key.port0 = p->destination_port;
+		p->key.port1 = p->source_port;
+	} else {
+		halves(p->key.address0)[0] = s0;
+		halves(p->key.address0)[1] = s1;
+		halves(p->key.address1)[0] = d0;
+		halves(p->key.address1)[1] = d1;
+		p->key.port0 = p->source_port;
+		p->key.port1 = p->destination_port;
+	}
+	p->source_index = swap;
+	p->key.protocol = p->protocol;
+	p->key.kind = p->kind;
+	p->key.reserved = 0;
+}
