@@ -10,9 +10,8 @@ import { translateCiliumPolicy } from '../translate/cilium-policy.ts';
 import { translateNetworkPolicy } from '../translate/network-policy.ts';
 import type { SourceObject } from './documents.ts';
 import { readDocuments } from './documents.ts';
-import type { ResourceHeader } from './header.ts';
 import { API_VERSIONS, readHeader } from './header.ts';
-import type { Reporter } from './reporter.ts';
+import type { Field, Reporter } from './reporter.ts';
 import { createReporter } from './reporter.ts';
 import { reportShapeIssues } from './shape-issues.ts';
 import { suggest } from './suggest.ts';
@@ -60,7 +59,7 @@ export function parsePolicies(text: string, options: ParseOptions = {}): ParsedP
 }
 
 function reportDuplicate(resource: PolicyResource, reporter: Reporter): void {
-  reporter.report(['metadata', 'name'], {
+  reporter.field('metadata', 'name').report({
     code: 'duplicate',
     message: `${resource.key} occurs twice in this text`,
     remedy: 'rename one of them',
@@ -81,8 +80,8 @@ function readObject(object: SourceObject, file: string | undefined): ReadResult 
   }
   const rules =
     header.kind === 'NetworkPolicy'
-      ? readRules<NetworkPolicySpec>(networkPolicySchema, object.value, reporter, translateNetworkPolicy, header)
-      : readRules<CiliumPolicySpec>(ciliumPolicySchema, object.value, reporter, translateCiliumPolicy, header);
+      ? readRules<NetworkPolicySpec>(object.value, networkPolicySchema, reporter, (spec, root) => translateNetworkPolicy(spec, header, root))
+      : readRules<CiliumPolicySpec>(object.value, ciliumPolicySchema, reporter, (spec, root) => translateCiliumPolicy(spec, header, root));
   if (rules === undefined || header.key === undefined) return { resource: undefined, reporter };
   const { kind, namespace, name, key } = header;
   const base = { kind, namespace, name: name ?? '', key, document: object.value, rules };
@@ -92,27 +91,22 @@ function readObject(object: SourceObject, file: string | undefined): ReadResult 
 function reportKind(kind: string | undefined, reporter: Reporter): void {
   const kinds = Object.keys(API_VERSIONS);
   const near = kind === undefined ? undefined : suggest(kind, kinds);
-  reporter.report(kind === undefined ? [] : ['kind'], {
+  reporter.field(...(kind === undefined ? [] : ['kind'])).report({
     code: 'unknown-kind',
     message: kind === undefined ? 'this is not a Kubernetes object: it has no kind' : `${kind} is not a policy`,
     remedy: near === undefined ? `only ${kinds.join(', ')} and Lists of them are read` : `did you mean ${near}?`,
   });
 }
 
-/** A function that turns a validated object into rules, reporting what the schema could not express. */
-type Translate<Spec> = (spec: Spec, header: ResourceHeader, reporter: Reporter) => readonly Rule[];
-
+/** Validates the shape of an object, then translates it. `undefined` for one of the wrong shape. */
 function readRules<Spec>(
-  schema: z.ZodType,
   value: unknown,
+  schema: z.ZodType<Spec>,
   reporter: Reporter,
-  translate: Translate<Spec>,
-  header: ResourceHeader,
+  translate: (spec: Spec, root: Field) => readonly Rule[],
 ): readonly Rule[] | undefined {
   const parsed = schema.safeParse(value);
-  if (!parsed.success) {
-    reportShapeIssues(parsed.error, schema, value, reporter);
-    return undefined;
-  }
-  return translate(parsed.data as Spec, header, reporter);
+  if (parsed.success) return translate(parsed.data, reporter.field());
+  reportShapeIssues(parsed.error, schema, value, reporter);
+  return undefined;
 }

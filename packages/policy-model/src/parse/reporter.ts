@@ -13,34 +13,51 @@ export interface Finding {
   readonly point?: 'key' | 'value';
 }
 
-/** Collects the issues of one resource and knows where its fields stand. */
+/** A field of the resource being read: where it stands, and what is wrong with it. */
+export interface Field {
+  readonly at: SourceLocation;
+  /** Whether an issue of severity `error` was reported for any field of the resource. */
+  readonly failed: boolean;
+  child(...path: FieldPath): Field;
+  report(finding: Finding): void;
+}
+
+/** Collects the issues of one resource. */
 export interface Reporter {
-  readonly file: string | undefined;
   readonly issues: readonly PolicyIssue[];
   /** Whether an issue of severity `error` was reported. */
   readonly failed: boolean;
-  report(path: FieldPath, finding: Finding): void;
-  at(path: FieldPath): SourceLocation;
+  /** The field with that path; the resource itself for the empty one. */
+  field(...path: FieldPath): Field;
 }
 
 /** A reporter for one resource; `resource` is its key if it could be read. */
 export function createReporter(locator: Locator, file: string | undefined, resource: string | undefined): Reporter {
   const issues: PolicyIssue[] = [];
+  const failed = (): boolean => issues.some((issue) => issue.severity === 'error');
   const place = (path: FieldPath, point: 'key' | 'value'): SourceLocation => ({
     ...(file === undefined ? {} : { file }),
     ...locator.locate(path, point),
     field: formatFieldPath(path),
   });
-  return {
-    file,
-    issues,
-    get failed() {
-      return issues.some((issue) => issue.severity === 'error');
+  const field = (...path: FieldPath): Field => ({
+    get at() {
+      return place(path, 'key');
     },
-    report(path, { code, message, remedy, severity = 'error', point = 'value' }) {
+    get failed() {
+      return failed();
+    },
+    child: (...rest) => field(...path, ...rest),
+    report({ code, message, remedy, severity = 'error', point = 'value' }) {
       const named = resource === undefined ? {} : { resource };
       issues.push({ ...place(path, point), ...named, severity, code, message, remedy });
     },
-    at: (path) => place(path, 'key'),
+  });
+  return {
+    issues,
+    get failed() {
+      return failed();
+    },
+    field,
   };
 }

@@ -19,7 +19,7 @@ export function reportShapeIssues(error: z.ZodError, schema: z.ZodType, value: u
 function reportUnknown(path: FieldPath, known: readonly string[], reporter: Reporter): void {
   const key = String(path.at(-1));
   const near = suggest(key, known);
-  reporter.report(path, {
+  reporter.field(...path).report({
     code: 'unknown-field',
     message: `unknown field ${JSON.stringify(key)}`,
     remedy: near === undefined ? `remove it; the fields here are ${known.join(', ')}` : `did you mean ${near}?`,
@@ -33,16 +33,16 @@ function reportValue(issue: ShapeIssue, path: FieldPath, actual: unknown, report
   const refused = issue.code === 'custom' ? unenforceableParams(issue.params) : undefined;
   if (refused !== undefined) {
     const message = `${String(path.at(-1))} cannot be enforced: ${refused.reason}`;
-    reporter.report(path, { code: 'unenforceable', message, remedy: refused.remedy, point: 'key' });
+    reporter.field(...path).report({ code: 'unenforceable', message, remedy: refused.remedy, point: 'key' });
   } else if (actual === undefined) {
     const message = `the field ${String(path.at(-1))} is missing`;
-    reporter.report(path, { code: 'missing-field', message, remedy: `add it as ${expectation(issue)}` });
+    reporter.field(...path).report({ code: 'missing-field', message, remedy: `add it as ${expectation(issue)}` });
   } else if (issue.code === 'invalid_type' || issue.code === 'invalid_union') {
     const message = `expected ${expectation(issue)}, found ${describe(actual)}`;
-    reporter.report(path, { code: 'wrong-type', message, remedy: typeRemedy(issue, actual) });
+    reporter.field(...path).report({ code: 'wrong-type', message, remedy: typeRemedy(issue, actual) });
   } else {
     const message = `${describe(actual)} is not accepted`;
-    reporter.report(path, { code: 'invalid-value', message, remedy: `use ${expectation(issue)}` });
+    reporter.field(...path).report({ code: 'invalid-value', message, remedy: `use ${expectation(issue)}` });
   }
 }
 

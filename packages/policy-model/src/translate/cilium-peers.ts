@@ -1,9 +1,8 @@
-import type { FieldPath } from '../model/location.ts';
 import type { Entity } from '../model/entity.ts';
 import { ENTITIES } from '../model/entity.ts';
 import type { Peer, PeerSet } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX } from '../model/special-labels.ts';
-import type { Reporter } from '../parse/reporter.ts';
+import type { Field } from '../parse/reporter.ts';
 import { suggest } from '../parse/suggest.ts';
 import type { CidrRuleSpec } from '../schema/cilium-rule.ts';
 import type { LabelSelectorSpec } from '../schema/label-selector.ts';
@@ -35,7 +34,7 @@ export interface PeerContext {
  * The peers of an entry. An absent field and an empty list differ: without any peer field a rule with ports is about
  * everybody, while an empty list selects nobody.
  */
-export function translatePeers(fields: PeerFields, context: PeerContext, path: FieldPath, reporter: Reporter): PeerSet {
+export function translatePeers(fields: PeerFields, context: PeerContext, field: Field): PeerSet {
   const names = fieldNames(context.prefix);
   const present = [
     { name: names.endpoints, list: fields.endpoints },
@@ -46,14 +45,14 @@ export function translatePeers(fields: PeerFields, context: PeerContext, path: F
   const [first, second] = present.filter(({ list }) => list!.length > 0);
   if (first !== undefined && second !== undefined) {
     const message = `${first.name} and ${second.name} cannot be combined in one rule`;
-    reporter.report([...path, second.name], { code: 'invalid-value', message, remedy: 'write one rule for each', point: 'key' });
+    field.child(second.name).report({ code: 'invalid-value', message, remedy: 'write one rule for each', point: 'key' });
   }
   const empty = present.find(({ list }) => list!.length === 0);
   if (empty !== undefined) return { kind: 'none', why: `${empty.name} is an empty list, which selects nobody` };
   if (present.length === 0) {
     return context.hasPorts ? { kind: 'any' } : { kind: 'none', why: 'the rule names neither peers nor ports' };
   }
-  return { kind: 'peers', peers: listPeers(fields, names, context, path, reporter) };
+  return { kind: 'peers', peers: listPeers(fields, names, context, field) };
 }
 
 function fieldNames(prefix: 'from' | 'to') {
@@ -64,21 +63,19 @@ function listPeers(
   fields: PeerFields,
   names: ReturnType<typeof fieldNames>,
   context: PeerContext,
-  path: FieldPath,
-  reporter: Reporter,
-): Peer[] {
+  field: Field): Peer[] {
   return [
-    ...(fields.endpoints ?? []).map((spec, i) => labelsPeer(spec, context, [...path, names.endpoints, i], reporter)),
-    ...(fields.entities ?? []).map((text, i) => entityPeer(text, [...path, names.entities, i], reporter)),
-    ...(fields.cidrs ?? []).map((text, i) => bareCidrPeer(text, [...path, names.cidrs, i], reporter)),
-    ...(fields.cidrSet ?? []).map((spec, i) => cidrSetPeer(spec, [...path, names.cidrSet, i], reporter)),
+    ...(fields.endpoints ?? []).map((spec, i) => labelsPeer(spec, context, field.child(names.endpoints, i))),
+    ...(fields.entities ?? []).map((text, i) => entityPeer(text, field.child(names.entities, i))),
+    ...(fields.cidrs ?? []).map((text, i) => bareCidrPeer(text, field.child(names.cidrs, i))),
+    ...(fields.cidrSet ?? []).map((spec, i) => cidrSetPeer(spec, field.child(names.cidrSet, i))),
   ].filter((peer) => peer !== undefined);
 }
 
 /** Labels as written, limited to the policy's namespace unless the selector speaks of namespaces itself. */
-function labelsPeer(spec: LabelSelectorSpec, context: PeerContext, path: FieldPath, reporter: Reporter): Peer {
-  const requirements = [...translateLabelSelector(spec, 'cilium', path, reporter)];
-  const at = reporter.at(path);
+function labelsPeer(spec: LabelSelectorSpec, context: PeerContext, field: Field): Peer {
+  const requirements = [...translateLabelSelector(spec, 'cilium', field)];
+  const at = field.at;
   // Reserved identities have neither namespace nor cluster: a term for either would never match.
   if (requirements.some(({ source }) => source === 'reserved')) {
     return { kind: 'labels', requirements, localClusterByDefault: false, at };
@@ -94,27 +91,27 @@ function labelsPeer(spec: LabelSelectorSpec, context: PeerContext, path: FieldPa
   return { kind: 'labels', requirements, localClusterByDefault, at };
 }
 
-function entityPeer(text: string, path: FieldPath, reporter: Reporter): Peer | undefined {
-  if ((ENTITIES as readonly string[]).includes(text)) return { kind: 'entity', entity: text as Entity, at: reporter.at(path) };
+function entityPeer(text: string, field: Field): Peer | undefined {
+  if ((ENTITIES as readonly string[]).includes(text)) return { kind: 'entity', entity: text as Entity, at: field.at };
   if (text === 'kube-apiserver') {
     const message = 'the entity kube-apiserver cannot be enforced: this version does not know where the API server is';
-    reporter.report(path, { code: 'unenforceable', message, remedy: 'list its addresses as CIDR' });
+    field.report({ code: 'unenforceable', message, remedy: 'list its addresses as CIDR' });
     return undefined;
   }
   const near = suggest(text, ENTITIES);
   const message = `${JSON.stringify(text)} is not an entity`;
   const remedy = near === undefined ? `use one of ${ENTITIES.join(', ')}` : `did you mean ${near}?`;
-  reporter.report(path, { code: 'invalid-value', message, remedy });
+  field.report({ code: 'invalid-value', message, remedy });
   return undefined;
 }
 
-function bareCidrPeer(text: string, path: FieldPath, reporter: Reporter): Peer | undefined {
-  const prefix = translateCidr(text, 'address-or-prefix', path, reporter);
-  return prefix === undefined ? undefined : { kind: 'cidr', prefix, except: [], at: reporter.at(path) };
+function bareCidrPeer(text: string, field: Field): Peer | undefined {
+  const prefix = translateCidr(text, 'address-or-prefix', field);
+  return prefix === undefined ? undefined : { kind: 'cidr', prefix, except: [], at: field.at };
 }
 
-function cidrSetPeer(spec: CidrRuleSpec, path: FieldPath, reporter: Reporter): Peer | undefined {
-  if (spec.cidr !== undefined && spec.cidr !== '') return translateCidrPeer({ cidr: spec.cidr, except: spec.except }, path, reporter);
-  reporter.report([...path, 'cidr'], { code: 'missing-field', message: 'the field cidr is missing', remedy: 'add it as a prefix' });
+function cidrSetPeer(spec: CidrRuleSpec, field: Field): Peer | undefined {
+  if (spec.cidr !== undefined && spec.cidr !== '') return translateCidrPeer({ cidr: spec.cidr, except: spec.except }, field);
+  field.child('cidr').report({ code: 'missing-field', message: 'the field cidr is missing', remedy: 'add it as a prefix' });
   return undefined;
 }

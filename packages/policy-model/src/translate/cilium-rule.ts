@@ -1,9 +1,8 @@
 import type { Requirement, Selector } from '@cilium-ts/identity';
 import { selector } from '@cilium-ts/identity';
-import type { FieldPath } from '../model/location.ts';
 import type { Direction, PortSet, Rule, RuleAction } from '../model/rule.ts';
 import { NAMESPACE_KEY } from '../model/special-labels.ts';
-import type { Reporter } from '../parse/reporter.ts';
+import type { Field } from '../parse/reporter.ts';
 import type { IcmpRuleSpec, PortRuleSpec } from '../schema/cilium-ports.ts';
 import type { CiliumRuleSpec } from '../schema/cilium-rule.ts';
 import type { LabelSelectorSpec } from '../schema/label-selector.ts';
@@ -34,23 +33,23 @@ const SECTIONS: readonly Section[] = [
 ];
 
 /** The entries of one `spec` of a CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy. */
-export function translateCiliumRule(spec: CiliumRuleSpec, owner: RuleOwner, path: FieldPath, reporter: Reporter): readonly Rule[] {
+export function translateCiliumRule(spec: CiliumRuleSpec, owner: RuleOwner, field: Field): readonly Rule[] {
   if (SECTIONS.every(({ field }) => (spec[field] ?? []).length === 0)) {
     const message = 'the rule has no entry in ingress, ingressDeny, egress or egressDeny';
-    reporter.report(path, { code: 'missing-field', message, remedy: 'add one; ingress: [{}] denies everything coming in' });
+    field.report({ code: 'missing-field', message, remedy: 'add one; ingress: [{}] denies everything coming in' });
   }
   if (spec.endpointSelector === undefined) {
     const message = 'the field endpointSelector is missing';
-    reporter.report(path, { code: 'missing-field', message, remedy: 'add it; {} selects every pod that the policy can apply to' });
+    field.report({ code: 'missing-field', message, remedy: 'add it; {} selects every pod that the policy can apply to' });
     return [];
   }
-  warnIdleDefaultDeny(spec, path, reporter);
-  const at = [...path, 'endpointSelector'];
-  const subject = subjectSelector(spec.endpointSelector, owner.namespace, at, reporter);
+  warnIdleDefaultDeny(spec, field);
+  const at = field.child('endpointSelector');
+  const subject = subjectSelector(spec.endpointSelector, owner.namespace, at);
   const context = { owner, subject, ...(spec.description === undefined ? {} : { description: spec.description }) };
   return SECTIONS.flatMap((section) =>
     (spec[section.field] ?? []).map((entry, index) =>
-      translateEntry(entry, section, { ...context, defaultDeny: defaultDeny(spec, section) }, [...path, section.field, index], reporter),
+      translateEntry(entry, section, { ...context, defaultDeny: defaultDeny(spec, section) }, field.child(section.field, index)),
     ),
   );
 }
@@ -60,11 +59,11 @@ function defaultDeny(spec: CiliumRuleSpec, section: Section): boolean {
   return spec.enableDefaultDeny?.[section.direction] ?? true;
 }
 
-function warnIdleDefaultDeny(spec: CiliumRuleSpec, path: FieldPath, reporter: Reporter): void {
+function warnIdleDefaultDeny(spec: CiliumRuleSpec, field: Field): void {
   for (const direction of ['ingress', 'egress'] as const) {
     const entries = SECTIONS.filter((section) => section.direction === direction).flatMap(({ field }) => spec[field] ?? []);
     if (spec.enableDefaultDeny?.[direction] !== true || entries.length > 0) continue;
-    reporter.report([...path, 'enableDefaultDeny', direction], {
+    field.child('enableDefaultDeny', direction).report({
       code: 'suspicious',
       severity: 'warning',
       message: `default deny is enabled for ${direction}, where the rule has no entry, and so has no effect`,
@@ -75,13 +74,13 @@ function warnIdleDefaultDeny(spec: CiliumRuleSpec, path: FieldPath, reporter: Re
 }
 
 /** The endpoints of a rule. A namespaced policy applies in its own namespace, whatever its selector says. */
-function subjectSelector(spec: LabelSelectorSpec, namespace: string | undefined, path: FieldPath, reporter: Reporter): Selector {
-  const written = translateLabelSelector(spec, 'cilium', path, reporter);
+function subjectSelector(spec: LabelSelectorSpec, namespace: string | undefined, field: Field): Selector {
+  const written = translateLabelSelector(spec, 'cilium', field);
   if (namespace === undefined) return selector(written);
   const own = equalsTerm('k8s', NAMESPACE_KEY, namespace);
   const conflicting = written.filter((term) => term.key === NAMESPACE_KEY && excludes(term, namespace));
   if (conflicting.length > 0) {
-    reporter.report(path, {
+    field.report({
       code: 'suspicious',
       severity: 'warning',
       message: `the selector names another namespace than the policy's own, ${namespace}, where alone the policy applies`,
@@ -123,15 +122,14 @@ interface EntrySpec {
   readonly icmps?: IcmpRuleSpec[] | undefined;
 }
 
-function translateEntry(entry: EntrySpec, section: Section, context: EntryContext, path: FieldPath, reporter: Reporter): Rule {
-  const ports = translatePorts(entry, path, reporter);
+function translateEntry(entry: EntrySpec, section: Section, context: EntryContext, field: Field): Rule {
+  const ports = translatePorts(entry, field);
   const { owner, subject } = context;
   const prefix = section.direction === 'ingress' ? 'from' : 'to';
   const peers = translatePeers(
     peerFields(entry, prefix),
     { prefix, namespace: owner.namespace, subjectIsInit: selectsInit(subject), hasPorts: ports.kind === 'ports' },
-    path,
-    reporter,
+    field,
   );
   return {
     resource: owner.resource,
@@ -141,7 +139,7 @@ function translateEntry(entry: EntrySpec, section: Section, context: EntryContex
     defaultDeny: context.defaultDeny,
     peers,
     ports,
-    at: reporter.at(path),
+    at: field.at,
     ...(context.description === undefined ? {} : { description: context.description }),
   };
 }
@@ -156,14 +154,14 @@ function selectsInit(subject: Selector): boolean {
   return subject.requirements.some(({ source, key }) => source === 'reserved' && key === 'init');
 }
 
-function translatePorts(entry: EntrySpec, path: FieldPath, reporter: Reporter): PortSet {
+function translatePorts(entry: EntrySpec, field: Field): PortSet {
   const { toPorts = [], icmps = [] } = entry;
   if (toPorts.length > 0 && icmps.length > 0) {
     const message = 'icmps and toPorts cannot be combined in one rule';
-    reporter.report([...path, 'icmps'], { code: 'invalid-value', message, remedy: 'write one rule for each', point: 'key' });
+    field.child('icmps').report({ code: 'invalid-value', message, remedy: 'write one rule for each', point: 'key' });
   }
   // Empty lists are the same as none here, unlike those of peers.
   if (toPorts.length === 0 && icmps.length === 0) return { kind: 'all' };
-  const ports = translateToPorts(toPorts, [...path, 'toPorts'], reporter);
-  return { kind: 'ports', ports: [...ports, ...translateIcmps(icmps, [...path, 'icmps'], reporter)] };
+  const ports = translateToPorts(toPorts, field.child('toPorts'));
+  return { kind: 'ports', ports: [...ports, ...translateIcmps(icmps, field.child('icmps'))] };
 }

@@ -1,7 +1,6 @@
-import type { FieldPath } from '../model/location.ts';
 import { PROTOCOL } from '../model/protocol.ts';
 import type { PortTerm } from '../model/rule.ts';
-import type { Reporter } from '../parse/reporter.ts';
+import type { Field } from '../parse/reporter.ts';
 import { suggest } from '../parse/suggest.ts';
 import type { IcmpRuleSpec } from '../schema/cilium-ports.ts';
 import { ICMP_TYPE_NAMES } from './icmp-types.ts';
@@ -10,31 +9,31 @@ import { ICMP_TYPE_NAMES } from './icmp-types.ts';
 const MAX_ICMP_FIELDS = 40;
 
 /** The ICMP types of an `icmps` list. Type 0 (EchoReply) is just that type, where Cilium takes it for every type. */
-export function translateIcmps(icmps: readonly IcmpRuleSpec[], path: FieldPath, reporter: Reporter): readonly PortTerm[] {
+export function translateIcmps(icmps: readonly IcmpRuleSpec[], field: Field): readonly PortTerm[] {
   return icmps.flatMap((rule, index) => {
     const fields = rule.fields ?? [];
-    const at = [...path, index, 'fields'];
+    const at = field.child(index, 'fields');
     if (fields.length > MAX_ICMP_FIELDS) {
       const message = `${fields.length} ICMP types in one list, the maximum is ${MAX_ICMP_FIELDS}`;
-      reporter.report(at, { code: 'invalid-value', message, remedy: 'split it into several rules' });
+      at.report({ code: 'invalid-value', message, remedy: 'split it into several rules' });
     }
     return fields.flatMap((field, number) => {
       const family = field.family ?? 'IPv4';
-      const type = icmpType(field.type, family, [...at, number, 'type'], reporter);
+      const type = icmpType(field.type, family, at.child(number, 'type'));
       if (type === undefined) return [];
       const protocol = family === 'IPv4' ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
-      return [{ protocol, first: type, last: type, at: reporter.at([...at, number]) }];
+      return [{ protocol, first: type, last: type, at: at.child(number).at }];
     });
   });
 }
 
-function icmpType(written: number | string, family: 'IPv4' | 'IPv6', path: FieldPath, reporter: Reporter): number | undefined {
+function icmpType(written: number | string, family: 'IPv4' | 'IPv6', field: Field): number | undefined {
   const named = ICMP_TYPE_NAMES[family].get(String(written));
   if (named !== undefined) return named;
   if (/^(?:0|[1-9]\d{0,2})$/.test(String(written)) && Number(written) <= 255) return Number(written);
   const near = suggest(String(written), ICMP_TYPE_NAMES[family].keys());
   const message = `${JSON.stringify(written)} is not an ICMP type of ${family}`;
   const remedy = near === undefined ? 'use a number from 0 to 255 or a name such as EchoRequest' : `did you mean ${near}?`;
-  reporter.report(path, { code: 'invalid-value', message, remedy });
+  field.report({ code: 'invalid-value', message, remedy });
   return undefined;
 }

@@ -1,7 +1,6 @@
 import type { Requirement } from '@cilium-ts/identity';
 import { IdentityError, parseSelectorKey, selectorFromLabelSelector } from '@cilium-ts/identity';
-import type { FieldPath } from '../model/location.ts';
-import type { Reporter } from '../parse/reporter.ts';
+import type { Field } from '../parse/reporter.ts';
 import type { LabelSelectorSpec } from '../schema/label-selector.ts';
 
 // Kubernetes' qualified names and label values, after the source of a key has been cut off.
@@ -15,55 +14,53 @@ export type KeyStyle = 'cilium' | 'kubernetes';
 export function translateLabelSelector(
   spec: LabelSelectorSpec,
   style: KeyStyle,
-  path: FieldPath,
-  reporter: Reporter,
-): readonly Requirement[] {
+  field: Field): readonly Requirement[] {
   for (const [key, value] of Object.entries(spec.matchLabels ?? {})) {
-    checkKey(key, style, [...path, 'matchLabels', key], reporter);
-    checkValue(value, [...path, 'matchLabels', key], reporter);
+    checkKey(key, style, field.child('matchLabels', key));
+    checkValue(value, field.child('matchLabels', key));
   }
   (spec.matchExpressions ?? []).forEach((expression, index) => {
-    const at = [...path, 'matchExpressions', index];
-    checkKey(expression.key, style, [...at, 'key'], reporter);
-    checkOperands(expression.operator, expression.values ?? [], at, reporter);
+    const at = field.child('matchExpressions', index);
+    checkKey(expression.key, style, at.child('key'));
+    checkOperands(expression.operator, expression.values ?? [], at);
   });
-  if (reporter.failed) return [];
+  if (field.failed) return [];
   try {
     return selectorFromLabelSelector(spec, { defaultSource: style === 'cilium' ? 'any' : 'k8s' }).requirements;
   } catch (error) {
     if (!(error instanceof IdentityError)) throw error;
-    reporter.report(path, { code: 'invalid-value', message: error.message, remedy: 'correct the term' });
+    field.report({ code: 'invalid-value', message: error.message, remedy: 'correct the term' });
     return [];
   }
 }
 
-function checkKey(key: string, style: KeyStyle, path: FieldPath, reporter: Reporter): void {
+function checkKey(key: string, style: KeyStyle, field: Field): void {
   if (style === 'kubernetes' && key.includes(':')) {
     const message = `the label key ${JSON.stringify(key)} has a source, which only Cilium's own policies may name`;
-    reporter.report(path, { code: 'invalid-value', message, remedy: 'leave out what is before the colon', point: 'key' });
+    field.report({ code: 'invalid-value', message, remedy: 'leave out what is before the colon', point: 'key' });
   } else if (!KEY.test(parseSelectorKey(key, style === 'cilium' ? 'any' : 'k8s').key)) {
     const message = `${JSON.stringify(key)} is not a label key`;
     const remedy = 'use [source:][dns.prefix/]name, the name of at most 63 letters, digits, "-", "_" and "."';
-    reporter.report(path, { code: 'invalid-value', message, remedy, point: 'key' });
+    field.report({ code: 'invalid-value', message, remedy, point: 'key' });
   }
 }
 
-function checkValue(value: string, path: FieldPath, reporter: Reporter): void {
+function checkValue(value: string, field: Field): void {
   if (VALUE.test(value)) return;
   const message = `${JSON.stringify(value)} is not a label value`;
   const remedy = 'use at most 63 letters, digits, "-", "_" and ".", beginning and ending with a letter or digit';
-  reporter.report(path, { code: 'invalid-value', message, remedy });
+  field.report({ code: 'invalid-value', message, remedy });
 }
 
-function checkOperands(operator: string, values: readonly string[], path: FieldPath, reporter: Reporter): void {
+function checkOperands(operator: string, values: readonly string[], field: Field): void {
   const needsValues = operator === 'In' || operator === 'NotIn';
   if (needsValues && values.length === 0) {
     const message = `the operator ${operator} needs values`;
-    reporter.report([...path, 'values'], { code: 'invalid-value', message, remedy: 'list at least one, or use Exists or DoesNotExist' });
+    field.child('values').report({ code: 'invalid-value', message, remedy: 'list at least one, or use Exists or DoesNotExist' });
   }
   if (!needsValues && values.length > 0) {
     const message = `the operator ${operator} takes no values`;
-    reporter.report([...path, 'values'], { code: 'invalid-value', message, remedy: 'remove them, or use In or NotIn' });
+    field.child('values').report({ code: 'invalid-value', message, remedy: 'remove them, or use In or NotIn' });
   }
-  values.forEach((value, index) => checkValue(value, [...path, 'values', index], reporter));
+  values.forEach((value, index) => checkValue(value, field.child('values', index)));
 }

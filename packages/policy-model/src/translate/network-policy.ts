@@ -1,11 +1,10 @@
 import type { Requirement, Selector } from '@cilium-ts/identity';
 import { selector } from '@cilium-ts/identity';
-import type { FieldPath } from '../model/location.ts';
 import { MAX_PORT, PROTOCOL } from '../model/protocol.ts';
 import type { Direction, Peer, PeerSet, PortSet, PortTerm, Rule } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX } from '../model/special-labels.ts';
 import type { ResourceHeader } from '../parse/header.ts';
-import type { Reporter } from '../parse/reporter.ts';
+import type { Field } from '../parse/reporter.ts';
 import type { LabelSelectorSpec } from '../schema/label-selector.ts';
 import type { NetworkPolicyPeerSpec, NetworkPolicyPortSpec, NetworkPolicySpec } from '../schema/network-policy.ts';
 import { translateCidrPeer } from './cidr.ts';
@@ -26,19 +25,19 @@ interface EntrySpec {
 }
 
 /** The rules of a Kubernetes NetworkPolicy. All of them allow and switch to default deny. */
-export function translateNetworkPolicy(policy: NetworkPolicySpec, header: ResourceHeader, reporter: Reporter): readonly Rule[] {
+export function translateNetworkPolicy(policy: NetworkPolicySpec, header: ResourceHeader, root: Field): readonly Rule[] {
   const { spec } = policy;
   const namespace = header.namespace ?? '';
-  const subject = selector(podTerms(spec.podSelector, namespace, ['spec', 'podSelector'], reporter));
+  const subject = selector(podTerms(spec.podSelector, namespace, root.child('spec', 'podSelector')));
   const owner: Owner = { resource: header.key ?? '', namespace, subject };
   const entries: Record<Direction, EntrySpec[]> = {
     ingress: (spec.ingress ?? []).map(({ from, ports }) => ({ peers: from, peersField: 'from', ports })),
     egress: (spec.egress ?? []).map(({ to, ports }) => ({ peers: to, peersField: 'to', ports })),
   };
-  warnUnlistedTypes(spec, reporter);
+  warnUnlistedTypes(spec, root);
   return (['ingress', 'egress'] as const).flatMap((direction) => {
-    const rules = entries[direction].map((entry, index) => translateEntry(entry, direction, owner, ['spec', direction, index], reporter));
-    return rules.length === 0 && affects(spec, direction) ? [denyAll(direction, owner, spec, reporter)] : rules;
+    const rules = entries[direction].map((entry, index) => translateEntry(entry, direction, owner, root.child('spec', direction, index)));
+    return rules.length === 0 && affects(spec, direction) ? [denyAll(direction, owner, deniedAt(spec, direction, root))] : rules;
   });
 }
 
@@ -48,18 +47,23 @@ function affects(spec: NetworkPolicySpec['spec'], direction: Direction): boolean
   return direction === 'egress' ? types.includes('Egress') : types.includes('Ingress') || !types.includes('Egress');
 }
 
-function warnUnlistedTypes(spec: NetworkPolicySpec['spec'], reporter: Reporter): void {
-  if (spec.policyTypes === undefined) return;
+function warnUnlistedTypes(spec: NetworkPolicySpec['spec'], root: Field): void {
+  if (spec.policyTypes === undefined || spec.policyTypes.length === 0) return;
   for (const [direction, type] of [['ingress', 'Ingress'], ['egress', 'Egress']] as const) {
     if ((spec[direction] ?? []).length === 0 || spec.policyTypes.includes(type)) continue;
     const message = `policyTypes does not list ${type}, yet there are ${direction} rules; they apply, as in Cilium`;
-    reporter.report(['spec', direction], { code: 'suspicious', severity: 'warning', message, remedy: `add ${type} to policyTypes or remove the rules`, point: 'key' });
+    root.child('spec', direction).report({ code: 'suspicious', severity: 'warning', message, remedy: `add ${type} to policyTypes or remove the rules`, point: 'key' });
   }
 }
 
+/** The field that brings default deny without rules. */
+function deniedAt(spec: NetworkPolicySpec['spec'], direction: Direction, root: Field): Field {
+  if (spec[direction] !== undefined) return root.child('spec', direction);
+  return spec.policyTypes === undefined ? root.child('spec') : root.child('spec', 'policyTypes');
+}
+
 /** A rule that matches nobody: all it does is switch the endpoints to default deny. */
-function denyAll(direction: Direction, owner: Owner, spec: NetworkPolicySpec['spec'], reporter: Reporter): Rule {
-  const path: FieldPath = spec[direction] === undefined ? (spec.policyTypes === undefined ? ['spec'] : ['spec', 'policyTypes']) : ['spec', direction];
+function denyAll(direction: Direction, owner: Owner, field: Field): Rule {
   return {
     resource: owner.resource,
     direction,
@@ -68,16 +72,16 @@ function denyAll(direction: Direction, owner: Owner, spec: NetworkPolicySpec['sp
     defaultDeny: true,
     peers: { kind: 'none', why: `the policy has no ${direction} rules` },
     ports: { kind: 'all' },
-    at: reporter.at(path),
+    at: field.at,
   };
 }
 
-function translateEntry(entry: EntrySpec, direction: Direction, owner: Owner, path: FieldPath, reporter: Reporter): Rule {
+function translateEntry(entry: EntrySpec, direction: Direction, owner: Owner, field: Field): Rule {
   const specs = entry.peers ?? [];
   const peers: PeerSet =
     specs.length === 0
       ? { kind: 'any' }
-      : { kind: 'peers', peers: specs.flatMap((peer, i) => translatePeer(peer, owner, [...path, entry.peersField, i], reporter)) };
+      : { kind: 'peers', peers: specs.flatMap((peer, i) => translatePeer(peer, owner, field.child(entry.peersField, i))) };
   return {
     resource: owner.resource,
     direction,
@@ -85,23 +89,23 @@ function translateEntry(entry: EntrySpec, direction: Direction, owner: Owner, pa
     subject: owner.subject,
     defaultDeny: true,
     peers,
-    ports: translatePorts(entry.ports ?? [], [...path, 'ports'], reporter),
-    at: reporter.at(path),
+    ports: translatePorts(entry.ports ?? [], field.child('ports')),
+    at: field.at,
   };
 }
 
-function translatePeer(peer: NetworkPolicyPeerSpec, owner: Owner, path: FieldPath, reporter: Reporter): Peer[] {
+function translatePeer(peer: NetworkPolicyPeerSpec, owner: Owner, field: Field): Peer[] {
   const { podSelector, namespaceSelector, ipBlock } = peer;
   const byLabels = podSelector !== undefined || namespaceSelector !== undefined;
   if (ipBlock !== undefined && byLabels) {
     const message = 'ipBlock cannot be combined with podSelector or namespaceSelector';
-    reporter.report([...path, 'ipBlock'], { code: 'invalid-value', message, remedy: 'write one peer for each', point: 'key' });
+    field.child('ipBlock').report({ code: 'invalid-value', message, remedy: 'write one peer for each', point: 'key' });
     return [];
   }
-  if (ipBlock !== undefined) return [translateCidrPeer(ipBlock, [...path, 'ipBlock'], reporter)].filter((cidr) => cidr !== undefined);
-  if (byLabels) return [labelsPeer(podSelector, namespaceSelector, owner, path, reporter)];
+  if (ipBlock !== undefined) return [translateCidrPeer(ipBlock, field.child('ipBlock'))].filter((cidr) => cidr !== undefined);
+  if (byLabels) return [labelsPeer(podSelector, namespaceSelector, owner, field)];
   const message = 'the peer names neither podSelector, namespaceSelector nor ipBlock';
-  reporter.report(path, { code: 'missing-field', message, remedy: 'add one; to mean everybody, leave out the whole list' });
+  field.report({ code: 'missing-field', message, remedy: 'add one; to mean everybody, leave out the whole list' });
   return [];
 }
 
@@ -109,62 +113,60 @@ function labelsPeer(
   podSelector: LabelSelectorSpec | undefined,
   namespaceSelector: LabelSelectorSpec | undefined,
   owner: Owner,
-  path: FieldPath,
-  reporter: Reporter,
-): Peer {
-  const podPath = [...path, 'podSelector'];
+  field: Field): Peer {
+  const podPath = field.child('podSelector');
   const pods =
     namespaceSelector === undefined
-      ? podTerms(podSelector ?? {}, owner.namespace, podPath, reporter)
-      : translateLabelSelector(podSelector ?? {}, 'kubernetes', podPath, reporter);
+      ? podTerms(podSelector ?? {}, owner.namespace, podPath)
+      : translateLabelSelector(podSelector ?? {}, 'kubernetes', podPath);
   const namespaces =
-    namespaceSelector === undefined ? [] : namespaceTerms(namespaceSelector, [...path, 'namespaceSelector'], reporter);
+    namespaceSelector === undefined ? [] : namespaceTerms(namespaceSelector, field.child('namespaceSelector'));
   const localClusterByDefault = !namesKey(pods, (key) => key === CLUSTER_KEY);
-  return { kind: 'labels', requirements: [...namespaces, ...pods], localClusterByDefault, at: reporter.at(path) };
+  return { kind: 'labels', requirements: [...namespaces, ...pods], localClusterByDefault, at: field.at };
 }
 
 /** A pod selector within the policy's own namespace, which replaces whatever the selector says about it. */
-function podTerms(spec: LabelSelectorSpec, namespace: string, path: FieldPath, reporter: Reporter): readonly Requirement[] {
+function podTerms(spec: LabelSelectorSpec, namespace: string, field: Field): readonly Requirement[] {
   const { [NAMESPACE_KEY]: replaced, ...matchLabels } = spec.matchLabels ?? {};
   if (replaced !== undefined && replaced !== namespace) {
     const message = `the selector names the namespace ${replaced}, but selects pods of ${namespace} only`;
-    reporter.report(path, { code: 'suspicious', severity: 'warning', message, remedy: 'remove the namespace from the selector', point: 'key' });
+    field.report({ code: 'suspicious', severity: 'warning', message, remedy: 'remove the namespace from the selector', point: 'key' });
   }
-  return [...translateLabelSelector({ ...spec, matchLabels }, 'kubernetes', path, reporter), equalsTerm('k8s', NAMESPACE_KEY, namespace)];
+  return [...translateLabelSelector({ ...spec, matchLabels }, 'kubernetes', field), equalsTerm('k8s', NAMESPACE_KEY, namespace)];
 }
 
 /** Terms on the labels of a namespace, which its pods carry under a prefix. No term means: every namespace. */
-function namespaceTerms(spec: LabelSelectorSpec, path: FieldPath, reporter: Reporter): readonly Requirement[] {
-  const terms = translateLabelSelector(spec, 'kubernetes', path, reporter);
+function namespaceTerms(spec: LabelSelectorSpec, field: Field): readonly Requirement[] {
+  const terms = translateLabelSelector(spec, 'kubernetes', field);
   if (terms.length === 0) return [existsTerm('k8s', NAMESPACE_KEY)];
   return terms.map((term) => ({ ...term, key: `${NAMESPACE_LABELS_PREFIX}${term.key}` }));
 }
 
-function translatePorts(specs: readonly NetworkPolicyPortSpec[], path: FieldPath, reporter: Reporter): PortSet {
+function translatePorts(specs: readonly NetworkPolicyPortSpec[], field: Field): PortSet {
   if (specs.length === 0) return { kind: 'all' };
-  return { kind: 'ports', ports: specs.flatMap((spec, index) => portTerm(spec, [...path, index], reporter)) };
+  return { kind: 'ports', ports: specs.flatMap((spec, index) => portTerm(spec, field.child(index))) };
 }
 
-function portTerm(spec: NetworkPolicyPortSpec, path: FieldPath, reporter: Reporter): PortTerm[] {
-  const first = portNumber(spec, path, reporter);
+function portTerm(spec: NetworkPolicyPortSpec, field: Field): PortTerm[] {
+  const first = portNumber(spec, field);
   if (first === undefined) return [];
-  const range = portRange(first, spec.endPort ?? 0, path, reporter);
-  return range === undefined ? [] : [{ protocol: PROTOCOL[spec.protocol ?? 'TCP'], ...range, at: reporter.at(path) }];
+  const range = portRange(first, spec.endPort ?? 0, field);
+  return range === undefined ? [] : [{ protocol: PROTOCOL[spec.protocol ?? 'TCP'], ...range, at: field.at }];
 }
 
 /** The port; 0 for every port of the protocol, which only an absent field means here. */
-function portNumber({ port, endPort }: NetworkPolicyPortSpec, path: FieldPath, reporter: Reporter): number | undefined {
+function portNumber({ port, endPort }: NetworkPolicyPortSpec, field: Field): number | undefined {
   if (port === undefined && endPort !== undefined) {
-    reporter.report([...path, 'port'], { code: 'missing-field', message: 'endPort needs a port', remedy: 'add the first port of the range' });
+    field.child('port').report({ code: 'missing-field', message: 'endPort needs a port', remedy: 'add the first port of the range' });
     return undefined;
   }
   if (port === undefined) return 0;
   if (typeof port === 'number' && port >= 1 && port <= MAX_PORT) return port;
-  const at = [...path, 'port'];
-  if (typeof port === 'string' && isServiceName(port)) reporter.report(at, namedPort(port));
+  const at = field.child('port');
+  if (typeof port === 'string' && isServiceName(port)) at.report(namedPort(port));
   else {
     const remedy = `use a number from 1 to ${MAX_PORT}${typeof port === 'string' ? ', without quotes' : ''}; leave it out to mean every port`;
-    reporter.report(at, { code: 'invalid-value', message: `${JSON.stringify(port)} is not a port`, remedy });
+    at.report({ code: 'invalid-value', message: `${JSON.stringify(port)} is not a port`, remedy });
   }
   return undefined;
 }

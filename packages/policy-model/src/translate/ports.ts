@@ -1,7 +1,6 @@
-import type { FieldPath } from '../model/location.ts';
 import { MAX_PORT, PORT_PROTOCOLS, PROTOCOL } from '../model/protocol.ts';
 import type { PortTerm } from '../model/rule.ts';
-import type { Reporter } from '../parse/reporter.ts';
+import type { Field } from '../parse/reporter.ts';
 import type { PortProtocolSpec, PortRuleSpec } from '../schema/cilium-ports.ts';
 
 /** Cilium's limit (`pkg/policy/api/rule_validation.go`). */
@@ -18,55 +17,55 @@ const PROTOCOLS = new Map<string, readonly number[]>([
 ]);
 
 /** The ports of a `toPorts` list of a Cilium policy. An entry without ports matches no traffic, as in Cilium. */
-export function translateToPorts(toPorts: readonly PortRuleSpec[], path: FieldPath, reporter: Reporter): readonly PortTerm[] {
+export function translateToPorts(toPorts: readonly PortRuleSpec[], field: Field): readonly PortTerm[] {
   return toPorts.flatMap((rule, index) => {
     const ports = rule.ports ?? [];
-    const at = [...path, index, 'ports'];
+    const at = field.child(index, 'ports');
     if (ports.length > MAX_PORTS) {
       const message = `${ports.length} ports in one list, the maximum is ${MAX_PORTS}`;
-      reporter.report(at, { code: 'invalid-value', message, remedy: 'use a range with endPort, or split the rule' });
+      at.report({ code: 'invalid-value', message, remedy: 'use a range with endPort, or split the rule' });
     }
-    return ports.flatMap((port, number) => portTerms(port, [...at, number], reporter));
+    return ports.flatMap((port, number) => portTerms(port, at.child(number)));
   });
 }
 
-function portTerms(spec: PortProtocolSpec, path: FieldPath, reporter: Reporter): readonly PortTerm[] {
+function portTerms(spec: PortProtocolSpec, field: Field): readonly PortTerm[] {
   const protocols = PROTOCOLS.get((spec.protocol ?? '').toUpperCase());
   if (protocols === undefined) {
     const icmp = /^ICMP(V6)?$/i.test(spec.protocol ?? '');
     const remedy = icmp ? 'use icmps instead of toPorts' : 'use TCP, UDP, SCTP, VRRP, IGMP or ANY';
     const message = `${JSON.stringify(spec.protocol)} is not a protocol of a port rule`;
-    reporter.report([...path, 'protocol'], { code: 'invalid-value', message, remedy });
+    field.child('protocol').report({ code: 'invalid-value', message, remedy });
     return [];
   }
   const portless = protocols[0] === PROTOCOL.VRRP || protocols[0] === PROTOCOL.IGMP;
-  const first = portless ? portlessPort(spec, path, reporter) : portNumber(spec.port, [...path, 'port'], reporter);
-  const range = first === undefined ? undefined : portRange(first, spec.endPort ?? 0, path, reporter);
+  const first = portless ? portlessPort(spec, field) : portNumber(spec.port, field.child('port'));
+  const range = first === undefined ? undefined : portRange(first, spec.endPort ?? 0, field);
   if (range === undefined) return [];
-  const at = reporter.at(path);
+  const at = field.at;
   return protocols.map((protocol) => ({ protocol, ...range, at }));
 }
 
-function portlessPort(spec: PortProtocolSpec, path: FieldPath, reporter: Reporter): number | undefined {
+function portlessPort(spec: PortProtocolSpec, field: Field): number | undefined {
   if ((spec.port ?? '') === '' || spec.port === '0') return 0;
   const message = `${spec.protocol?.toUpperCase()} has no ports`;
-  reporter.report([...path, 'port'], { code: 'invalid-value', message, remedy: 'leave the port out or write "0"' });
+  field.child('port').report({ code: 'invalid-value', message, remedy: 'leave the port out or write "0"' });
   return undefined;
 }
 
-function portNumber(text: string | undefined, path: FieldPath, reporter: Reporter): number | undefined {
+function portNumber(text: string | undefined, field: Field): number | undefined {
   if (text === undefined || text === '') {
-    reporter.report(path, { code: 'missing-field', message: 'the field port is missing', remedy: 'add it; "0" means every port' });
+    field.report({ code: 'missing-field', message: 'the field port is missing', remedy: 'add it; "0" means every port' });
     return undefined;
   }
   if (/^(?:0|[1-9]\d{0,4})$/.test(text) && Number(text) <= MAX_PORT) return Number(text);
   if (isServiceName(text)) {
-    reporter.report(path, namedPort(text));
+    field.report(namedPort(text));
     return undefined;
   }
   const octal = /^0\d+$/.test(text) ? ` without leading zeros, which Cilium reads as octal` : '';
   const message = `${JSON.stringify(text)} is not a port`;
-  reporter.report(path, { code: 'invalid-value', message, remedy: `use a number from 0 to ${MAX_PORT}${octal}` });
+  field.report({ code: 'invalid-value', message, remedy: `use a number from 0 to ${MAX_PORT}${octal}` });
   return undefined;
 }
 
@@ -88,12 +87,10 @@ export function namedPort(name: string) {
 export function portRange(
   first: number,
   endPort: number,
-  path: FieldPath,
-  reporter: Reporter,
-): { first: number; last: number } | undefined {
+  field: Field): { first: number; last: number } | undefined {
   if (endPort === 0) return first === 0 ? { first: 0, last: MAX_PORT } : { first, last: first };
   if (endPort >= first && endPort <= MAX_PORT) return { first, last: endPort };
   const message = `endPort ${endPort} is below the port ${first}`;
-  reporter.report([...path, 'endPort'], { code: 'invalid-value', message, remedy: `use a port from ${first} to ${MAX_PORT}` });
+  field.child('endPort').report({ code: 'invalid-value', message, remedy: `use a port from ${first} to ${MAX_PORT}` });
   return undefined;
 }
