@@ -24,12 +24,18 @@ export const EndpointRecord = z.strictObject({
 });
 export type EndpointRecord = z.infer<typeof EndpointRecord>;
 
-/** `policy/<name>.json`: the last accepted form of a policy file, or what was imported over the API as one resource. */
-export const PolicyRecord = z.strictObject({ version, source: z.enum(['file', 'api']), name: z.string(), text: z.string() });
-export type PolicyRecord = z.infer<typeof PolicyRecord>;
+/** `policy/<file name>.json`: the last accepted form of a policy file; null: it had one that is lost. */
+export const PolicyFileRecord = z.strictObject({ version, name: z.string(), text: z.string().nullable() });
+export type PolicyFileRecord = z.infer<typeof PolicyFileRecord>;
 
-/** `identities.json`: what the allocator must remember. */
-export const IdentityRecords = z.strictObject({ version, records: z.array(z.unknown()) });
+/** `policy-api.json`: what was imported over the API, all of it, so that an import is there as a whole or not at all. */
+export const ApiPolicyRecord = z.strictObject({
+  version,
+  resources: z.array(z.strictObject({ file: z.string(), document: z.unknown() })),
+  /** Files set aside whose policies are unknown: as long as one is there, every endpoint is locked down. */
+  lost: z.array(z.string()),
+});
+export type ApiPolicyRecord = z.infer<typeof ApiPolicyRecord>;
 
 /** `host.json`: what the agent changed outside of its own devices and maps, with what was there before. */
 export const HostRecord = z.strictObject({
