@@ -124,13 +124,13 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct packet);
-} cilium_scratch SEC(".maps");
+} packet_state SEC(".maps");
 
 inline_always struct packet *packet_scratch(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&cilium_scratch, &zero);
+	return bpf_map_lookup_elem(&packet_state, &zero);
 }
 
 /*

@@ -1,6 +1,6 @@
-/** The maps of an object, from the BTF of its `.maps` section. */
+/** The maps of an object that others may see (`cilium_…`; the rest is the programs' own), from the BTF of its `.maps` section. */
 export function readMaps(btf) {
-  return btf.section('.maps').map((variable) => {
+  return btf.section('.maps').filter((variable) => variable.name.startsWith('cilium_')).map((variable) => {
     const members = new Map(btf.resolve(variable.type_id).members.map((member) => [member.name, btf.resolve(btf.resolve(member.type_id).type_id)]));
     const number = (name) => members.get(name)?.nr_elems ?? 0;
     const id = (name) => (btf.member(variable.type_id, name) === undefined ? undefined : btf.resolve(btf.member(variable.type_id, name).type_id).type_id);

@@ -36,6 +36,9 @@ export const ROW_COUNT_BITS = 11;
 /** MAX_ROW_LENGTH of the programs' headers. */
 export const MAX_ROW_LENGTH = 1024;
 
+/** POLICY_ANY_ONLY of the programs' headers. */
+export const POLICY_ANY_ONLY = 2;
+
 /** MAX_FLOWS of the programs' headers. */
 export const MAX_FLOWS = 131072;
 
