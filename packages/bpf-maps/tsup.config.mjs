@@ -1,3 +1,3 @@
 import { library } from '../../tools/config/tsup.base.mjs';
 
-export default library();
+export default library({ entry: ['src/index.ts', 'src/compliance.ts'] });
