@@ -33,7 +33,7 @@ enum event_flag {
 	EVENT_FRAGMENT = 32,
 	EVENT_EGRESS_JUDGED = 64, /* egress_verdict is meaningful */
 	EVENT_INGRESS_JUDGED = 128,
-	EVENT_TUPLE = 256, /* addresses, ports and protocol were parsed; else only ethertype is known */
+	EVENT_TUPLE = 256, /* addresses and protocol are known, ports where parsing got that far; else only ethertype */
 	EVENT_RECOVERED = 512, /* the flow was found again by the local end's socket */
 };
 

@@ -49,7 +49,7 @@ enum packet_trait {
 	TRAIT_FRAGMENT = 16,
 	TRAIT_LATER_FRAGMENT = 32, /* not the first: ports come from cilium_fragments */
 	TRAIT_OPTIONS = 64, /* IPv4 options: the stack has to act on them */
-	TRAIT_TUPLE = 128, /* the tuple is complete */
+	TRAIT_TUPLE = 128, /* addresses and protocol are known */
 	TRAIT_RESOLVED = 256, /* party[] is filled */
 	TRAIT_RECOVERED = 512,
 	TRAIT_REPLY = 1024,

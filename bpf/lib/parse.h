@@ -177,8 +177,15 @@ inline_always int tuple_parse(struct __sk_buff *ctx, struct packet *p, __u32 off
 		}
 	}
 	key_build(p);
-	p->traits |= TRAIT_TUPLE;
 	return 0;
+}
+
+/* From here on events can tell addresses and protocol; ports are 0 until they are known. */
+inline_always void addresses_known(struct packet *p, __u32 traits)
+{
+	p->source_port = 0;
+	p->destination_port = 0;
+	p->traits |= TRAIT_TUPLE | traits;
 }
 
 /* Network layer: addresses, protocol, limit; returns the offset of the transport layer or < 0. */
@@ -208,6 +215,7 @@ inline_always int ipv4_parse(struct __sk_buff *ctx, struct packet *p)
 	halves(p->source)[1] = mapped_half(ip->saddr);
 	halves(p->destination)[0] = 0;
 	halves(p->destination)[1] = mapped_half(ip->daddr);
+	addresses_known(p, 0);
 	fragment = bpf_ntohs(ip->frag_off);
 	if (fragment & (IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET)) {
 		p->fragment_id = ip->id;
@@ -246,18 +254,17 @@ inline_always int ipv6_parse(struct __sk_buff *ctx, struct packet *p)
 		return -DROP_TRUNCATED;
 	p->limit = ETHERNET_SIZE + total;
 	p->hop_limit = ip->hop_limit;
-	p->traits |= TRAIT_IPV6;
+	p->protocol = ip->nexthdr;
 	address_copy(p->source, &ip->saddr);
 	address_copy(p->destination, &ip->daddr);
+	addresses_known(p, TRAIT_IPV6);
 	if (is_mapped(p->source))
 		return -DROP_INVALID_SOURCE_IP;
 	if (is_mapped(p->destination))
 		return -DROP_UNKNOWN_TARGET;
 	next = ip->nexthdr;
-	if (next == IPPROTO_TCP || next == IPPROTO_UDP || next == IPPROTO_ICMPV6) {
-		p->protocol = next;
+	if (next == IPPROTO_TCP || next == IPPROTO_UDP || next == IPPROTO_ICMPV6)
 		return ETHERNET_SIZE + IPV6_SIZE;
-	}
 	walked = ipv6_walk(ctx, ETHERNET_SIZE + IPV6_SIZE, next);
 	if (walked < 0)
 		return walked;
