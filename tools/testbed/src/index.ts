@@ -1,0 +1,11 @@
+export type { Agent, AgentExit, AgentOptions } from './agent.ts';
+export { listTestbeds, removeAbandoned, removeTestbed } from './cleanup.ts';
+export type { ProcessRecord, TestbedRecord } from './cleanup.ts';
+export type { NodeFolders, Pod, TestbedNode } from './node.ts';
+export type { Outside, OutsideOptions, Uplink } from './outside.ts';
+export type { Place } from './place.ts';
+export type { PlainAddresses } from './plain-connection.ts';
+export { monotonicMs } from './probe.ts';
+export type { Attempt, Flow, FlowOptions, FlowStats, ListenOptions, Outcome, PingTarget, Probe, StreamStats, Target } from './probe.ts';
+export { createTestbed } from './testbed.ts';
+export type { Testbed, TestbedOptions } from './testbed.ts';

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+import { createNamespace, openNetlink, openPacketSocket } from '@cilium-ts/netlink';
+import type { Netlink, PacketSocket } from '@cilium-ts/netlink';
+
+import { startProbe } from './probe.ts';
+import type { Probe } from './probe.ts';
+import type { Bench } from './testbed.ts';
+
+const run = promisify(execFile);
+
+/** A network namespace with what one does in it: common to nodes, pods and the outside. */
+export interface Place {
+  readonly name: string;
+  /** Path of the namespace, for `nsenter --net=`. */
+  readonly netns: string;
+  /** Route socket in it. */
+  readonly netlink: Netlink;
+  /** Runs a command in it and returns what it printed; rejects if it fails. */
+  exec(command: string, ...args: string[]): Promise<string>;
+  /** The one process that makes traffic in it; started on first use. */
+  probe(): Promise<Probe>;
+  /** Sees and sends raw frames on one of its devices. The caller closes it. */
+  frames(device: string): Promise<PacketSocket>;
+}
+
+/** Makes a namespace at `path` with its loopback up. */
+export const makePlace = async (bench: Bench, name: string, path: string): Promise<Place> => {
+  const namespace = createNamespace(path);
+  const netlink = openNetlink({ netns: namespace });
+  bench.onClose(() => {
+    netlink.close();
+    namespace.close();
+  });
+  await netlink.setLink('lo', { up: true });
+  let probe: Promise<Probe> | undefined;
+  return {
+    name,
+    netns: path,
+    netlink,
+    exec: async (command, ...args) => (await run('nsenter', [`--net=${path}`, command, ...args], { maxBuffer: 64 << 20 })).stdout,
+    probe: () => (probe ??= startProbe(bench, path)),
+    frames: async (device) => {
+      const link = await netlink.getLink(device);
+      if (!link) throw new Error(`open frames of ${name}: no device ${device}`);
+      return openPacketSocket({ link: link.index, netns: namespace });
+    },
+  };
+};

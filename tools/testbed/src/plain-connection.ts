@@ -1,0 +1,64 @@
+import { parseCidr, parseIp } from '@cilium-ts/core';
+import type { Cidr, IpAddress } from '@cilium-ts/core';
+import { addressRequests, linkRequests, openNamespace, routeRequests, writeSysctl } from '@cilium-ts/netlink';
+
+import type { Place } from './place.ts';
+
+/** A pod's addresses, as text. */
+export interface PlainAddresses {
+  readonly ipv4?: string | undefined;
+  readonly ipv6?: string | undefined;
+  /** 1,500 if absent. */
+  readonly mtu?: number | undefined;
+}
+
+/** The pod's gateway; every host end has both, for its own pod only. */
+const GATEWAY4 = ip('169.254.1.1');
+const GATEWAY6 = ip('fe80::1');
+
+export function ip(text: string): IpAddress {
+  const parsed = parseIp(text);
+  if (!parsed) throw new TypeError(`${JSON.stringify(text)} is no IP address`);
+  return parsed;
+}
+
+export const cidr = (text: string): Cidr => {
+  const parsed = parseCidr(text);
+  if (!parsed) throw new TypeError(`${JSON.stringify(text)} is no prefix`);
+  return parsed;
+};
+
+const full = (address: IpAddress): number => (address.family === 4 ? 32 : 128);
+
+/** A veth pair between node and pod, and the kernel's own routing: what a datapath is compared with. */
+export const connectPlainly = async (node: Place, pod: Place, addresses: PlainAddresses): Promise<void> => {
+  const pods = [addresses.ipv4, addresses.ipv6].filter((text) => text !== undefined).map(ip);
+  const { mtu = 1500 } = addresses;
+  using netns = openNamespace(pod.netns);
+  const forwarding = { netns: node.netns };
+  writeSysctl('net.ipv4.ip_forward', 1, forwarding);
+  writeSysctl('net.ipv6.conf.all.forwarding', 1, forwarding);
+  const name = `plain${(await node.netlink.listLinks()).length}`;
+  const { index: host } = await node.netlink.createVeth({ name, mtu, peer: { name: 'eth0', mtu, netns } });
+  const link = (await pod.netlink.getLink('eth0'))!.index;
+  await pod.netlink.batch([
+    linkRequests.set(link, { ipv6AddressGeneration: 'none' }),
+    linkRequests.set(link, { up: true }),
+    ...pods.map((address) => addressRequests.add({ link, address, prefixLength: full(address), flags: ['no-dad'] })),
+    addressRequests.add({ link, address: ip('fe80::2'), prefixLength: 64, scope: 'link', flags: ['no-dad'] }),
+  ]);
+  await node.netlink.batch([
+    linkRequests.set(host, { ipv6AddressGeneration: 'none' }),
+    addressRequests.add({ link: host, address: GATEWAY4, prefixLength: 32, scope: 'link' }),
+    addressRequests.add({ link: host, address: GATEWAY6, prefixLength: 64, scope: 'link', flags: ['no-dad'] }),
+    linkRequests.set(host, { up: true }),
+    ...pods.map((address) => routeRequests.add({ destination: cidr(address.text), link: host })),
+  ]);
+  await pod.netlink.batch(
+    pods.map((address) =>
+      address.family === 4
+        ? routeRequests.add({ destination: cidr('0.0.0.0/0'), link, gateway: GATEWAY4, onlink: true })
+        : routeRequests.add({ destination: cidr('::/0'), link, gateway: GATEWAY6 }),
+    ),
+  );
+};
