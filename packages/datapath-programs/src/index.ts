@@ -1,0 +1,30 @@
+export { cleanupDatapath, type CleanupOptions, type CleanupReport } from './kernel/cleanup.ts';
+export { openDatapath } from './kernel/open.ts';
+export type {
+  AddressDumpEntry,
+  Datapath,
+  DatapathDependencies,
+  DatapathOptions,
+  EventBatch,
+  ForeignFilter,
+  MapSizes,
+  MetricTotal,
+  PolicyDumpEntry,
+} from './datapath.ts';
+export { DatapathError, type DatapathErrorCode } from './error.ts';
+export {
+  asSlot,
+  type ApplyFailure,
+  type ApplyFailureReason,
+  type ApplyReport,
+  type CompiledDirectionShape,
+  type CompiledPolicyShape,
+  type DesiredAddress,
+  type DesiredEndpoint,
+  type DesiredState,
+  type PolicyRowShape,
+  type RestoredEndpoint,
+  type RestoredState,
+  type RowVerdictShape,
+  type Slot,
+} from './state/desired.ts';

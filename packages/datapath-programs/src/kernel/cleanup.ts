@@ -1,0 +1,42 @@
+import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { isBpffs, removePin } from 'libbpf-napi';
+import { DatapathError } from '../error.ts';
+import { detachPrograms } from './attach.ts';
+
+/** What to remove. */
+export interface CleanupOptions {
+  readonly bpfRoot: string;
+  /** Devices of the caller's network namespace to take the programs off, before the pins go. */
+  readonly ifindexes?: readonly number[];
+}
+
+/** What was removed. */
+export interface CleanupReport {
+  readonly pins: readonly string[];
+  readonly ifindexes: readonly number[];
+}
+
+/**
+ * Removes everything that openDatapath and attach left in the kernel: filters of the given devices, and all pins
+ * under `bpfRoot`, the folder included. Idempotent.
+ * @throws DatapathError `not-bpffs` when the folder is not on a bpffs: then it is not this package's to empty
+ */
+export function cleanupDatapath(options: CleanupOptions): CleanupReport {
+  const ifindexes = (options.ifindexes ?? []).filter((ifindex) => detachPrograms(ifindex));
+  if (!existsSync(options.bpfRoot)) return { pins: [], ifindexes };
+  if (!isBpffs(options.bpfRoot)) throw new DatapathError('not-bpffs', `remove pins: ${options.bpfRoot} is not on a BPF file system`);
+  return { pins: removeFolder(options.bpfRoot), ifindexes };
+}
+
+/** Removes the pins of a folder and of its sub-folders, and the folder unless it is the mount point itself. */
+function removeFolder(folder: string): string[] {
+  const pins: string[] = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) pins.push(...removeFolder(path));
+    else if (removePin(path)) pins.push(path);
+  }
+  if (statSync(folder).dev === statSync(join(folder, '..')).dev) rmdirSync(folder);
+  return pins;
+}

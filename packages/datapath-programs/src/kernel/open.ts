@@ -1,0 +1,83 @@
+import { silentLogger } from '@cilium-ts/core';
+import { MAPS, type MapName } from '@cilium-ts/datapath-layout';
+import { membarrierGlobal, type BpfMap, type MappedArray } from 'libbpf-napi';
+import type { Datapath, DatapathDependencies, DatapathOptions } from '../datapath.ts';
+import type { DatapathStore, WordArray } from '../ports.ts';
+import { dumpAddresses, dumpFlows, dumpMetrics, dumpPolicy } from '../read/dump.ts';
+import { readEvents } from '../read/events.ts';
+import { createWriter } from '../write/writer.ts';
+import { attachPrograms, detachPrograms } from './attach.ts';
+import { loadPrograms } from './load.ts';
+
+/**
+ * Loads the datapath: creates the maps or takes over those that are pinned, has the programs verified with the given
+ * configuration and pins them. Nothing is attached and no packet treated yet. What a previous run left in force stays
+ * in force. Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (or CAP_SYS_ADMIN), and Linux 6.1 or newer.
+ * @throws DatapathError `not-permitted`, `feature-missing`, `layout-mismatch`, `load-failed` (with the verifier's log as cause), …
+ */
+export async function openDatapath(dependencies: DatapathDependencies, options: DatapathOptions): Promise<Datapath> {
+  const logger = dependencies.logger ?? silentLogger;
+  const loaded = await loadPrograms(options, logger);
+  const world = { ipv4: options.config?.worldIpv4 ?? 9, ipv6: options.config?.worldIpv6 ?? 10 };
+  try {
+    const store = kernelStore(loaded.maps);
+    const writer = await createWriter({ store, logger }, { world });
+    return datapathOf(loaded, store, writer);
+  } catch (error) {
+    loaded.close();
+    throw error;
+  }
+}
+
+function datapathOf(loaded: Awaited<ReturnType<typeof loadPrograms>>, store: DatapathStore, writer: Awaited<ReturnType<typeof createWriter>>): Datapath {
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await writer.close();
+    loaded.close();
+  };
+  const datapath: Datapath = {
+    maps: loaded.maps,
+    programs: loaded.programs,
+    restored: writer.restored,
+    apply: (desired) => writer.apply(desired),
+    settled: () => writer.settled(),
+    attach: (_slot, ifindex) => attachPrograms(ifindex, loaded.programs),
+    detach: (ifindex) => void detachPrograms(ifindex),
+    events: (eventOptions = {}) => readEvents(loaded.maps.cilium_events, eventOptions),
+    metrics: () => dumpMetrics(loaded.maps.cilium_metrics),
+    dumpFlows: () => dumpFlows(loaded.maps.cilium_flows),
+    dumpPolicy: (slot) => dumpPolicy(store, slot),
+    dumpAddresses: () => dumpAddresses(store),
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => datapath.close(),
+  };
+  return datapath;
+}
+
+/** The kernel's maps as the writer's ports. */
+export function kernelStore(maps: Readonly<Record<MapName, BpfMap>>): DatapathStore {
+  return {
+    node: words(maps.cilium_node.mmap()),
+    cells: words(maps.cilium_cells.mmap()),
+    remotes: words(maps.cilium_remotes.mmap()),
+    rows: words(maps.cilium_rows.mmap()),
+    devices: maps.cilium_devices,
+    devicesSparse: maps.cilium_devices_sparse,
+    endpoints: maps.cilium_endpoints,
+    addresses: maps.cilium_addresses,
+    prefixes: maps.cilium_prefixes,
+    policy: maps.cilium_policy,
+    gracePeriod: membarrierGlobal,
+  };
+}
+
+function words(mapped: MappedArray): WordArray {
+  return {
+    length: mapped.u64.length,
+    load: (index) => mapped.load64(index),
+    store: (index, value) => mapped.store64(index, value),
+  };
+}
+
+/** The names of all maps. */
+export const MAP_NAMES = Object.keys(MAPS) as readonly MapName[];

@@ -1,0 +1,171 @@
+import { addressBits, cidrOf, ipToKey16, type Cidr } from '@cilium-ts/core';
+import { addressRef, ADDRESS_LOCAL, prefixKey, REMOTE_FLAG } from '@cilium-ts/datapath-layout';
+import { encodeBytes, type RawMap } from '@cilium-ts/bpf-maps';
+import type { DatapathStore } from '../ports.ts';
+import type { ApplyFailureReason, DesiredAddress, Slot } from '../state/desired.ts';
+import { bumpAddress, bumpPrefixes } from './buckets.ts';
+import type { GraceMark, GraceTracker } from './grace.ts';
+import type { InsertGate } from './insert-gate.ts';
+import { isFull } from './version-store.ts';
+
+/** What an address leads to. */
+export type AddressTarget =
+  | { readonly kind: 'slot'; readonly slot: Slot }
+  | { readonly kind: 'remote'; readonly index: number; readonly identity: number; readonly host: boolean };
+
+/** An address or prefix as it lies in the kernel. */
+export interface AddressEntry {
+  readonly cidr: Cidr;
+  readonly target: AddressTarget;
+}
+
+/** Why an address could not be published; nothing of it is left behind. */
+export interface AddressFailure {
+  readonly failed: ApplyFailureReason;
+  readonly message: string;
+}
+
+/** The addresses in the kernel. Insertions and replacements need the gate open: the caller waits for it. */
+export interface AddressBook {
+  readonly entries: ReadonlyMap<string, AddressEntry>;
+  readonly gate: InsertGate;
+  /** The entry with the longest prefix strictly shorter than `cidr` that covers it. */
+  covering(cidr: Cidr): AddressEntry | undefined;
+  /** Makes an address or prefix stand for an identity: a new entry, or one word in an old one. */
+  publishRemote(cidr: Cidr, what: DesiredAddress): AddressFailure | undefined;
+  /** Makes an address lead to a local endpoint. */
+  publishLocal(cidr: Cidr, slot: Slot): AddressFailure | undefined;
+  /** Takes an address or prefix out. */
+  unpublish(cidr: Cidr): void;
+  /** Lets every flow to the changed addresses be decided anew. After each batch of changes. */
+  flush(): void;
+  /** Frees remote indexes unused for a grace period. */
+  reclaim(): void;
+}
+
+/** The address book over the kernel's maps. `found` is what lies there already. */
+export function createAddressBook(store: DatapathStore, grace: GraceTracker, gate: InsertGate, found: Iterable<AddressEntry>): AddressBook {
+  const entries = new Map<string, AddressEntry>([...found].map((entry) => [entry.cidr.text, entry]));
+  const indexes = createIndexPool(store.remotes.length, [...entries.values()], grace);
+  let prefixesChanged = false;
+  const changed: Cidr[] = [];
+
+  const note = (cidr: Cidr): void => {
+    if (isExact(cidr)) changed.push(cidr);
+    else prefixesChanged = true;
+  };
+  const mapOf = (cidr: Cidr): RawMap => (isExact(cidr) ? store.addresses : store.prefixes);
+
+  const write = (cidr: Cidr, ref: number, target: AddressTarget): AddressFailure | undefined => {
+    const previous = entries.get(cidr.text);
+    const map = mapOf(cidr);
+    try {
+      map.update(keyOf(cidr), encodeBytes(addressRef, { ref }));
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      return mapFull(cidr, map);
+    }
+    if (previous !== undefined) gate.close();
+    if (previous?.target.kind === 'remote') indexes.give(previous.target.index);
+    entries.set(cidr.text, { cidr, target });
+    note(cidr);
+    return undefined;
+  };
+
+  return {
+    entries,
+    gate,
+    covering(cidr) {
+      for (let length = cidr.prefixLength - 1; length >= 0; length--) {
+        const entry = entries.get(cidrOf(cidr.address, length).text);
+        if (entry !== undefined) return entry;
+      }
+      return undefined;
+    },
+    publishRemote(cidr, { identity, host = false }) {
+      const word = remoteWord(identity, host);
+      const previous = entries.get(cidr.text)?.target;
+      if (previous?.kind === 'remote') {
+        store.remotes.store(previous.index, word);
+        entries.set(cidr.text, { cidr, target: { kind: 'remote', index: previous.index, identity, host } });
+        note(cidr);
+        return undefined;
+      }
+      const index = indexes.take();
+      if (index === undefined) return { failed: 'remotes-full', message: `cilium_remotes has no room for ${cidr.text}` };
+      store.remotes.store(index, word);
+      const failure = write(cidr, index, { kind: 'remote', index, identity, host });
+      if (failure !== undefined) indexes.give(index);
+      return failure;
+    },
+    publishLocal: (cidr, slot) => write(cidr, (ADDRESS_LOCAL | slot) >>> 0, { kind: 'slot', slot }),
+    unpublish(cidr) {
+      const entry = entries.get(cidr.text);
+      if (entry === undefined) return;
+      mapOf(cidr).delete(keyOf(cidr));
+      gate.close();
+      if (entry.target.kind === 'remote') indexes.give(entry.target.index);
+      entries.delete(cidr.text);
+      note(cidr);
+    },
+    flush() {
+      for (const cidr of changed.splice(0)) bumpAddress(store.node, ipToKey16(cidr.address));
+      if (prefixesChanged) bumpPrefixes(store.node);
+      prefixesChanged = false;
+    },
+    reclaim: indexes.reclaim,
+  };
+}
+
+/** Whether a prefix is a single address, and so lies in the hash. */
+export function isExact(cidr: Cidr): boolean {
+  return cidr.prefixLength === addressBits(cidr.family);
+}
+
+/** A remote as the programs read it: the identity in the low half, flags in the high one. */
+export function remoteWord(identity: number, host: boolean): bigint {
+  return (BigInt(host ? REMOTE_FLAG.HOST : 0) << 32n) | BigInt(identity);
+}
+
+function keyOf(cidr: Cidr): Uint8Array {
+  const address = ipToKey16(cidr.address);
+  if (isExact(cidr)) return address;
+  return encodeBytes(prefixKey, { prefixlen: (cidr.family === 4 ? 96 : 0) + cidr.prefixLength, address });
+}
+
+function mapFull(cidr: Cidr, map: RawMap): AddressFailure {
+  const [failed, name] = isExact(cidr) ? (['addresses-full', 'cilium_addresses'] as const) : (['prefixes-full', 'cilium_prefixes'] as const);
+  return { failed, message: `${name} has no room for ${cidr.text} (${map.maxEntries} entries)` };
+}
+
+interface IndexPool {
+  take(): number | undefined;
+  give(index: number): void;
+  reclaim(): void;
+}
+
+/** Free indexes of cilium_remotes; index 0 means nothing, and a returned one rests for a grace period. */
+function createIndexPool(size: number, entries: readonly AddressEntry[], grace: GraceTracker): IndexPool {
+  const used = new Set(entries.flatMap(({ target }) => (target.kind === 'remote' ? [target.index] : [])));
+  const free: number[] = [];
+  let next = 1;
+  const resting = new Map<number, GraceMark>();
+  const reclaim = (): void => {
+    for (const [index, since] of resting) {
+      if (!grace.passed(since)) continue;
+      resting.delete(index);
+      free.push(index);
+    }
+  };
+  return {
+    take() {
+      if (free.length === 0) reclaim();
+      const returned = free.pop();
+      if (returned !== undefined) return returned;
+      while (used.has(next)) next++;
+      return next < size ? next++ : undefined;
+    },
+    give: (index) => void resting.set(index, grace.mark()),
+    reclaim,
+  };
+}

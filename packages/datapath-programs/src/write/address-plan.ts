@@ -1,0 +1,53 @@
+import { cidrOf, type Cidr } from '@cilium-ts/core';
+import type { DesiredAddress } from '../state/desired.ts';
+import { identityOfEntry, type Run } from './run.ts';
+
+/** An address or prefix that should stand for another identity than it does. */
+export interface AddressChange {
+  readonly cidr: Cidr;
+  readonly what: DesiredAddress;
+  /** The identity that its packets have now. */
+  readonly before: number;
+}
+
+/** An address or prefix that should go. */
+export interface AddressRemoval {
+  readonly cidr: Cidr;
+  /** The identity that its packets have now; undefined for a local endpoint's address. */
+  readonly before: number | undefined;
+  /** The identity that they will have. */
+  readonly after: number;
+}
+
+/** What should happen to non-local addresses. */
+export interface AddressPlan {
+  readonly changes: readonly AddressChange[];
+  readonly removals: readonly AddressRemoval[];
+}
+
+/** Compares the address book with the desired addresses. */
+export function planAddresses(run: Run): AddressPlan {
+  const { state, next } = run;
+  const changes: AddressChange[] = [];
+  for (const [text, what] of next.remotes) {
+    const entry = state.book.entries.get(text);
+    const target = entry?.target;
+    if (target?.kind === 'remote' && target.identity === what.identity && target.host === (what.host ?? false)) continue;
+    changes.push({ cidr: what.cidr, what, before: identityOfEntry(state, entry ?? state.book.covering(what.cidr), what.cidr) });
+  }
+  const removals: AddressRemoval[] = [];
+  for (const [text, { cidr, target }] of state.book.entries) {
+    if (next.remotes.has(text) || next.locals.has(text)) continue;
+    removals.push({ cidr, before: target.kind === 'remote' ? target.identity : undefined, after: identityAfter(run, cidr) });
+  }
+  return { changes, removals };
+}
+
+/** The identity of an address once its own entry is gone: that of the longest desired cover. */
+function identityAfter({ state, next }: Run, cidr: Cidr): number {
+  for (let length = cidr.prefixLength - 1; length >= 0; length--) {
+    const cover = next.remotes.get(cidrOf(cidr.address, length).text);
+    if (cover !== undefined) return cover.identity;
+  }
+  return cidr.family === 4 ? state.world.ipv4 : state.world.ipv6;
+}

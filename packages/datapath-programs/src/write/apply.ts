@@ -1,0 +1,103 @@
+import type { ApplyReport, DesiredState, Slot } from '../state/desired.ts';
+import { normalise } from '../state/normalise.ts';
+import { planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
+import { slotCount } from './cells.ts';
+import { extendVersions, inheritRows } from './extend.ts';
+import type { Made } from './obtain.ts';
+import { planPolicies, type PolicyPlan } from './policy-plan.ts';
+import { createRun, planSlots, type Run, type SlotPlan } from './run.ts';
+import { activateSlot, connectSlot, retireSlot } from './slots.ts';
+import type { WriterState } from './state.ts';
+import { switchPolicies, unknownIdentity } from './switch.ts';
+import { peerKey, DIRECTIONS, type PolicyVersion } from './version.ts';
+
+/**
+ * One pass from what is in the kernel to what should be. The order of the stages is what keeps every packet under
+ * either the old or the new state:
+ *
+ * 1. endpoints that go are taken out of service (one store each: nothing is open meanwhile);
+ * 2. policies that stay learn of identities that nothing carries yet;
+ * 3. addresses take on their new identities, under the policies in force (which judge a new identity as the one it
+ *    replaces, where they are themselves about to be replaced);
+ * 4. the epoch moves;
+ * 5. new endpoints come into service;
+ * 6. addresses that go are taken out, when nobody reads the old policies any more.
+ */
+export async function applyOnce(state: WriterState, desired: DesiredState): Promise<ApplyReport> {
+  const run = createRun(state, normalise(desired, slotCount(state.store.cells), state.world));
+  const slots = planSlots(run);
+  const policies = planPolicies(run, slots);
+  const addresses = planAddresses(run);
+  const made: Made = new Map();
+
+  for (const active of slots.remove) await retireSlot(run, active);
+  await extendVersions(run, policies.versions);
+  const deferred = await changeAddresses(run, policies, addresses);
+  await switchPolicies(run, policies.switching, made, addresses.removals);
+  await bringUp(run, slots, made, addresses);
+  await finishAddresses(run, addresses, deferred);
+  markStale(run, policies, made, addresses);
+  return report(run);
+}
+
+/** Stage 3. Returns the changes that must wait for the end of the grace period after the switch. */
+async function changeAddresses(run: Run, { switching }: PolicyPlan, { changes }: AddressPlan): Promise<Set<AddressChange>> {
+  const leaving = new Set(switching.map(({ active }) => active.version).filter((version): version is PolicyVersion => version !== undefined));
+  const deferred = await inheritRows(run, leaving, changes);
+  for (const change of changes) if (!deferred.has(change)) await publish(run, change);
+  run.state.book.flush();
+  return deferred;
+}
+
+async function publish(run: Run, { cidr, what }: AddressChange): Promise<void> {
+  const { state } = run;
+  if (run.unpublishable.has(what.identity)) {
+    run.failures.push({ address: cidr.text, reason: 'policy-map-full', effect: 'not-published', message: unknownIdentity(what.identity) });
+    return;
+  }
+  await state.book.gate.opened();
+  run.changed = true;
+  const failure = state.book.publishRemote(cidr, what);
+  if (failure !== undefined) run.failures.push({ address: cidr.text, reason: failure.failed, effect: 'not-published', message: failure.message });
+}
+
+/** Stage 5. After a switch, new endpoints wait until nobody judges them by policies that do not know them. */
+async function bringUp(run: Run, { add }: SlotPlan, made: Made, { removals }: AddressPlan): Promise<void> {
+  const { state, next } = run;
+  if (run.switched && add.some(({ desired }) => !run.carriers.now(desired.identity))) await state.grace.wait(state.switchedAt);
+  for (const { slot, desired } of add) await activateSlot(run, slot, desired, made, removals);
+  for (const [slot, desired] of next.endpoints) {
+    const active = state.slots.get(slot);
+    if (active !== undefined) await connectSlot(run, active, desired);
+  }
+}
+
+/** Stage 6. */
+async function finishAddresses(run: Run, { removals }: AddressPlan, deferred: ReadonlySet<AddressChange>): Promise<void> {
+  const { state } = run;
+  const leaving = removals.filter(({ cidr }) => state.book.entries.has(cidr.text));
+  if (leaving.length === 0 && deferred.size === 0) return;
+  if (run.switched) await state.grace.wait(state.switchedAt);
+  for (const change of deferred) await publish(run, change);
+  for (const { cidr } of leaving) state.book.unpublish(cidr);
+  state.book.flush();
+  run.changed = true;
+}
+
+/** Entries for identities that nothing carries any more are to be deleted once nobody can still look them up. */
+function markStale(run: Run, { versions }: PolicyPlan, made: Made, { removals }: AddressPlan): void {
+  const mark = run.state.grace.mark();
+  for (const { version, superfluous } of versions) for (const key of superfluous) version.stale.set(key, mark);
+  for (const version of made.values()) {
+    if (!('entries' in version)) continue;
+    for (const { before } of removals) {
+      if (before === undefined || run.carriers.next(before)) continue;
+      for (const direction of DIRECTIONS) if (version.entries.has(peerKey(direction, before))) version.stale.set(peerKey(direction, before), mark);
+    }
+  }
+}
+
+function report({ state, failures, switched, changed }: Run): ApplyReport {
+  const revisions = new Map<Slot, number>([...state.slots.values()].map(({ slot, revision }) => [slot, revision]));
+  return { switched, changed, epoch: state.epoch, failures, revisions };
+}

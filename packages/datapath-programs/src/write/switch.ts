@@ -1,0 +1,110 @@
+import type { DesiredEndpoint } from '../state/desired.ts';
+import type { AddressRemoval } from './address-plan.ts';
+import { storeEpoch } from './buckets.ts';
+import { otherParity, parityOf, writeHalf } from './cells.ts';
+import { obtainVersion, reclaimAll, type Made } from './obtain.ts';
+import { flagsOf, type Run } from './run.ts';
+import { halfOf, type ActiveSlot, type WriterState } from './state.ts';
+import { isPolicyFailure } from './version-store.ts';
+import { desiredRow, DIRECTIONS, effectiveRow, type PolicyVersion } from './version.ts';
+import { rowKey } from './row-content.ts';
+
+/** What a slot will have once the epoch has moved. */
+interface Decision {
+  readonly identity: number;
+  readonly version: PolicyVersion | undefined;
+  readonly flags: number;
+}
+
+interface Switching {
+  readonly active: ActiveSlot;
+  readonly desired: DesiredEndpoint;
+}
+
+/**
+ * Puts changed policies in force for all slots at once: rows and entries under fresh numbers, every slot's other
+ * half, the epoch. A slot whose policy does not fit keeps what it has, and its identity.
+ */
+export async function switchPolicies(run: Run, switching: readonly Switching[], made: Made, removals: readonly AddressRemoval[]): Promise<void> {
+  const { state } = run;
+  const decisions = new Map<ActiveSlot, Decision>();
+  const kept: Switching[] = [];
+  for (const plan of switching) {
+    const decision = await decide(run, plan, made, removals);
+    if (decision === undefined) kept.push(plan);
+    else decisions.set(plan.active, decision);
+  }
+  refuseUnknownIdentities(run, decisions, kept);
+  if (decisions.size === 0) return;
+  await state.grace.wait(state.switchedAt);
+  moveEpoch(run, decisions);
+}
+
+async function decide(run: Run, { active, desired }: Switching, made: Made, removals: readonly AddressRemoval[]): Promise<Decision | undefined> {
+  const { identity, policy } = desired;
+  if (policy === 'locked-down') return { identity, version: undefined, flags: flagsOf(desired, true) };
+  const version = await obtainVersion(run, { identity, policy }, made, removals);
+  if (!isPolicyFailure(version)) return { identity, version, flags: flagsOf(desired, false) };
+  const effect = active.version === undefined ? 'locked-down' : 'kept-old-policy';
+  run.failures.push({ slot: active.slot, reason: version.failed, effect, message: version.message });
+  return undefined;
+}
+
+/**
+ * A slot that keeps its old policy knows nothing of identities that appear with this change. Where it should treat
+ * one of them otherwise than its old policy treats any identity, nothing may begin to carry that one.
+ */
+function refuseUnknownIdentities(run: Run, decisions: Map<ActiveSlot, Decision>, kept: readonly Switching[]): void {
+  const newcomers = new Set([...run.next.endpoints.values()].map(({ identity }) => identity).filter((identity) => !run.carriers.now(identity)));
+  for (const identity of newcomers) {
+    if (kept.some((plan) => misjudges(plan, identity))) run.unpublishable.add(identity);
+  }
+  for (const [active, { identity, version }] of decisions) {
+    if (!run.unpublishable.has(identity) || identity === active.identity) continue;
+    decisions.delete(active);
+    const effect = active.version === undefined ? 'locked-down' : 'kept-old-policy';
+    run.failures.push({ slot: active.slot, reason: 'policy-map-full', effect, message: unknownIdentity(identity) });
+    if (version !== undefined && version.uses === 0) version.unusedSince = run.state.grace.mark();
+  }
+}
+
+function misjudges({ active, desired }: Switching, identity: number): boolean {
+  const { version } = active;
+  const { policy } = desired;
+  if (version === undefined || policy === 'locked-down') return false;
+  return DIRECTIONS.some((direction) => effectiveRow(version, direction, identity).key !== rowKey(desiredRow(policy, direction, identity)));
+}
+
+/** Why something cannot take on an identity. */
+export function unknownIdentity(identity: number): string {
+  return `identity ${identity} cannot be used yet: not every policy in force could be told about it, for want of room in cilium_policy or cilium_rows`;
+}
+
+/** Writes every slot's other half, moves the epoch, and lets go of what was in force. No wait in between. */
+function moveEpoch(run: Run, decisions: ReadonlyMap<ActiveSlot, Decision>): void {
+  const { state } = run;
+  const parity = otherParity(parityOf(state.epoch));
+  const released: PolicyVersion[] = [];
+  for (const active of state.slots.values()) {
+    const decision = decisions.get(active);
+    if (decision !== undefined) {
+      if (active.version !== undefined) released.push(active.version);
+      if (decision.version !== undefined) state.versions.use(decision.version);
+      Object.assign(active, decision, { revision: (active.revision + 1) >>> 0 });
+    }
+    writeHalf(state.store.cells, active.slot, parity, halfOf(active));
+  }
+  state.epoch += 1n;
+  storeEpoch(state.store.node, state.epoch);
+  run.switched = true;
+  run.changed = true;
+  for (const version of released) state.versions.release(version);
+  finishSwitch(state);
+}
+
+/** What earlier switches left behind is deleted in the same grace period that this one needs. */
+function finishSwitch(state: WriterState): void {
+  reclaimAll(state);
+  state.switchedAt = state.grace.mark();
+  state.grace.start(state.switchedAt);
+}
