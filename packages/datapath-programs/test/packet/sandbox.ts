@@ -113,6 +113,11 @@ export class Sandbox implements Disposable {
   /** Adds an endpoint with its device, address entries and policy, and puts it in force. */
   async addPod(pod: Pod, policy: Policy = OPEN): Promise<void> {
     await this.#device(`lxc${pod.slot}`, device(pod));
+    this.register(pod, policy);
+  }
+
+  /** The same for a pod whose device exists. */
+  register(pod: Pod, policy: Policy): void {
     this.writeEndpoint(pod);
     for (const ip of [pod.ipv4, pod.ipv6]) if (ip !== undefined) this.#address(ip, (ADDRESS_LOCAL | pod.slot) >>> 0);
     this.map('cilium_devices').update(u32(device(pod)), u32(pod.slot + 1));
