@@ -25,11 +25,19 @@ export function rowForPeer(direction: CompiledDirection, peer: NumericIdentity):
   return direction.byIdentity.get(peer) ?? direction.any;
 }
 
-/** The hash of both directions' content. Does not depend on the order of the identities. */
-export function policyKey(ingress: CompiledDirection, egress: CompiledDirection): string {
-  return contentHash(`${directionContent(ingress)}\n${directionContent(egress)}`);
+/** Puts both directions together. The key is computed when first asked for. */
+export function compiledPolicy(ingress: CompiledDirection, egress: CompiledDirection): CompiledPolicy {
+  let key: string | undefined;
+  return {
+    ingress,
+    egress,
+    get key() {
+      return (key ??= contentHash(`${directionContent(ingress)}\n${directionContent(egress)}`));
+    },
+  };
 }
 
+/** Does not depend on the order of the identities, nor on which rows happen to be shared with other policies. */
 function directionContent({ enforced, any, byIdentity }: CompiledDirection): string {
   const numbers = new Map<PolicyRow, number>([[any, 0]]);
   const peers = [...byIdentity].sort(([a], [b]) => a - b);

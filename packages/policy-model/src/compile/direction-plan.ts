@@ -1,4 +1,4 @@
-import type { Identity } from '@cilium-ts/identity';
+import type { Identity, LabelSet } from '@cilium-ts/identity';
 import { RESERVED } from '@cilium-ts/identity';
 import type { Enforcement } from './enforcement.ts';
 import type { PreparedRule } from './prepared-rule.ts';
@@ -42,6 +42,7 @@ export function createDirectionPlan(input: PlanInput): DirectionPlan {
   if (enforcement.kind === 'default-allow') anyTerms.push(everything(false));
   const bySelector = termsBySelector(rules);
   const bySignature = new Map<string, PolicyRow>();
+  const byLabels = new WeakMap<LabelSet, PolicyRow>();
 
   const rowOf = (numbers: readonly SelectorNumber[], host: boolean): PolicyRow => {
     const signature = `${host ? 'h' : ''}${numbers.join()}`;
@@ -56,9 +57,14 @@ export function createDirectionPlan(input: PlanInput): DirectionPlan {
   return {
     enforced: true,
     any: rowOf([], false),
-    rowFor(peer) {
-      const matching = selectors.matching(peer.labels).filter((number) => bySelector.has(number));
-      return rowOf(matching.sort((a, b) => a - b), input.allowHost && peer.id === RESERVED.host);
+    rowFor({ id, labels }) {
+      const host = input.allowHost && id === RESERVED.host;
+      const known = host ? undefined : byLabels.get(labels);
+      if (known !== undefined) return known;
+      const matching = selectors.matching(labels).filter((number) => bySelector.has(number));
+      const row = rowOf(matching.sort((a, b) => a - b), host);
+      if (!host) byLabels.set(labels, row);
+      return row;
     },
   };
 }

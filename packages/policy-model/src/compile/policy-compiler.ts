@@ -3,7 +3,7 @@ import type { PolicyOptions } from '../model/options.ts';
 import type { PolicyResource } from '../model/resource.ts';
 import type { Direction } from '../model/rule.ts';
 import type { CompiledDirection, CompiledPolicy } from './compiled-policy.ts';
-import { policyKey } from './compiled-policy.ts';
+import { compiledPolicy } from './compiled-policy.ts';
 import type { DirectionPlan } from './direction-plan.ts';
 import { createDirectionPlan } from './direction-plan.ts';
 import { decideEnforcement } from './enforcement.ts';
@@ -64,9 +64,7 @@ export function createPolicyCompiler(source: CompilerSource, rows: RowPool, opti
     compile(subject, identities) {
       const plans = plansFor(subject, openBook(), { selectors, rows, options });
       const peers = [...identities];
-      const ingress = compileDirection(plans.ingress, peers);
-      const egress = compileDirection(plans.egress, peers);
-      return { ingress, egress, key: policyKey(ingress, egress) };
+      return compiledPolicy(compileDirection(plans.ingress, peers), compileDirection(plans.egress, peers));
     },
   };
 }
