@@ -43,7 +43,7 @@ parties.set('bank6', outside('2001:db8:c::/64'));
 parties.set('stranger', outside('203.0.113.0/24'));
 parties.set('customer', reserved('world-ipv6'));
 
-const verdict = (repository: typeof start, from: string, to: string, protocol: number, port: number): string => {
+const verdict = (repository: typeof start, [from, to, protocol, port]: readonly [string, string, number, number]): string => {
   const question = { repository, from: parties.get(from)!, to: parties.get(to)!, protocol, port };
   const isPod = (name: string): boolean => shop.pods.some((pod) => pod.name === name);
   for (const direction of ['egress', 'ingress'] as const) {
@@ -115,16 +115,17 @@ describe('the shop', () => {
     ['host', 'db', 1, 8, 'allowed'],
     ['bank4', 'db', 1, 8, 'ingress default-deny'],
     ['db', 'bank6', 58, 128, 'egress default-deny'],
-  ] as const)('%s to %s, protocol %i port %i: %s', (from, to, protocol, port, expected) => {
-    expect(verdict(start, from, to, protocol, port)).toBe(expected);
+  ] as const)('%s to %s, protocol %i port %i: %s', (...row) => {
+    const [from, to, protocol, port, expected] = row;
+    expect(verdict(start, [from, to, protocol, port])).toBe(expected);
   });
 
   test('the change stops the connection that it names, and that alone', () => {
     const { file, from, to, port } = shop.change;
     const changed = load([...FILES.filter((name) => !name.startsWith('changes/')), file]);
-    expect(verdict(start, from, to, 6, port)).toBe('allowed');
-    expect(verdict(changed, from, to, 6, port)).toBe('ingress denied-by-rule');
-    expect(verdict(changed, 'frontend', 'catalog', 6, 8080)).toBe('allowed');
-    expect(verdict(changed, 'cart', 'db', 6, 5432)).toBe('allowed');
+    expect(verdict(start, [from, to, 6, port])).toBe('allowed');
+    expect(verdict(changed, [from, to, 6, port])).toBe('ingress denied-by-rule');
+    expect(verdict(changed, ['frontend', 'catalog', 6, 8080])).toBe('allowed');
+    expect(verdict(changed, ['cart', 'db', 6, 5432])).toBe('allowed');
   });
 });

@@ -31,13 +31,17 @@ export function readDocuments(text: string): SourceText {
   const problems: SyntaxProblem[] = [];
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
   for (const document of Array.isArray(documents) ? documents : []) {
-    for (const error of document.errors) problems.push(problem(error.message, error.pos[0], lines));
-    if (document.errors.length > 0) continue;
+    const [error] = document.errors;
+    if (error !== undefined) {
+      // What follows the first error is mostly its consequence.
+      problems.push(problem(error.message, error.pos[0], lines));
+      continue;
+    }
     try {
       collect(document, lines, objects);
-    } catch (error) {
+    } catch (failure) {
       // The only failure left is an alias bomb or an unresolved alias, which `toJS` refuses.
-      problems.push(problem(error instanceof Error ? error.message : String(error), document.range[0], lines));
+      problems.push(problem(failure instanceof Error ? failure.message : String(failure), document.range[0], lines));
     }
   }
   return { objects, problems };

@@ -55,7 +55,7 @@ export function parsePolicies(text: string, options: ParseOptions = {}): ParsedP
     if (resource !== undefined) seen.add(resource.key);
     issues.push(...reporter.issues);
   }
-  return { resources, issues };
+  return { resources, issues: issues.sort((a, b) => a.line - b.line || a.column - b.column) };
 }
 
 function reportDuplicate(resource: PolicyResource, reporter: Reporter): void {
