@@ -2,11 +2,12 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { addressRequests, linkRequests, openNamespace, routeRequests, writeSysctl } from '@cilium-ts/netlink';
+import type { IfIndex, NetlinkRequest } from '@cilium-ts/netlink';
 
+import { cidr, ip } from './addresses.ts';
 import type { TestbedNode } from './node.ts';
 import { makePlace } from './place.ts';
 import type { Place } from './place.ts';
-import { cidr, ip } from './plain-connection.ts';
 import type { Bench } from './testbed.ts';
 
 export interface OutsideOptions {
@@ -76,15 +77,15 @@ const connectNode = async (outside: Place, node: TestbedNode): Promise<Uplink> =
   using netns = openNamespace(node.netns);
   const { index: near } = await outside.netlink.createVeth({ name: `to-${node.index}`, peer: { name: uplink.device, netns } });
   const far = (await node.netlink.getLink(uplink.device))!.index;
-  await outside.netlink.batch([
-    linkRequests.set(near, { up: true }),
-    addressRequests.add({ link: near, address: ip(uplink.outsideIpv4), prefixLength: 30 }),
-    addressRequests.add({ link: near, address: ip(uplink.outsideIpv6), prefixLength: 64, flags: ['no-dad'] }),
-  ]);
+  // Link-local addresses without duplicate address detection: neighbours are asked for from them, from the start.
+  const setUp = (link: IfIndex, addresses: readonly [string, number][]): NetlinkRequest[] => [
+    linkRequests.set(link, { ipv6AddressGeneration: 'none' }),
+    linkRequests.set(link, { up: true }),
+    ...addresses.map(([text, prefixLength]) => addressRequests.add({ link, address: ip(text), prefixLength, flags: ['no-dad'] })),
+  ];
+  await outside.netlink.batch(setUp(near, [[uplink.outsideIpv4, 30], [uplink.outsideIpv6, 64], ['fe80::1', 64]]));
   await node.netlink.batch([
-    linkRequests.set(far, { up: true }),
-    addressRequests.add({ link: far, address: ip(uplink.nodeIpv4), prefixLength: 30 }),
-    addressRequests.add({ link: far, address: ip(uplink.nodeIpv6), prefixLength: 64, flags: ['no-dad'] }),
+    ...setUp(far, [[uplink.nodeIpv4, 30], [uplink.nodeIpv6, 64], ['fe80::2', 64]]),
     routeRequests.add({ destination: cidr('0.0.0.0/0'), link: far, gateway: ip(uplink.outsideIpv4) }),
     routeRequests.add({ destination: cidr('::/0'), link: far, gateway: ip(uplink.outsideIpv6) }),
   ]);

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-import { createNamespace, openNetlink, openPacketSocket } from '@cilium-ts/netlink';
+import { createNamespace, openNetlink, openPacketSocket, writeSysctl } from '@cilium-ts/netlink';
 import type { Netlink, PacketSocket } from '@cilium-ts/netlink';
 
 import { startProbe } from './probe.ts';
@@ -34,6 +34,9 @@ export const makePlace = async (bench: Bench, name: string, path: string): Promi
     namespace.close();
   });
   await netlink.setLink('lo', { up: true });
+  // Every refusal gets its answer: a rate limit would make it look like silence.
+  writeSysctl('net.ipv4.icmp_ratelimit', 0, { netns: namespace });
+  writeSysctl('net.ipv6.icmp.ratelimit', 0, { netns: namespace });
   let probe: Promise<Probe> | undefined;
   return {
     name,

@@ -1,7 +1,7 @@
-import { parseCidr, parseIp } from '@cilium-ts/core';
-import type { Cidr, IpAddress } from '@cilium-ts/core';
+import type { IpAddress } from '@cilium-ts/core';
 import { addressRequests, linkRequests, openNamespace, routeRequests, writeSysctl } from '@cilium-ts/netlink';
 
+import { cidr, ip } from './addresses.ts';
 import type { Place } from './place.ts';
 
 /** A pod's addresses, as text. */
@@ -13,20 +13,8 @@ export interface PlainAddresses {
 }
 
 /** The pod's gateway; every host end has both, for its own pod only. */
-const GATEWAY4 = ip('169.254.1.1');
-const GATEWAY6 = ip('fe80::1');
-
-export function ip(text: string): IpAddress {
-  const parsed = parseIp(text);
-  if (!parsed) throw new TypeError(`${JSON.stringify(text)} is no IP address`);
-  return parsed;
-}
-
-export const cidr = (text: string): Cidr => {
-  const parsed = parseCidr(text);
-  if (!parsed) throw new TypeError(`${JSON.stringify(text)} is no prefix`);
-  return parsed;
-};
+const GATEWAY4 = '169.254.1.1';
+const GATEWAY6 = 'fe80::1';
 
 const full = (address: IpAddress): number => (address.family === 4 ? 32 : 128);
 
@@ -49,16 +37,16 @@ export const connectPlainly = async (node: Place, pod: Place, addresses: PlainAd
   ]);
   await node.netlink.batch([
     linkRequests.set(host, { ipv6AddressGeneration: 'none' }),
-    addressRequests.add({ link: host, address: GATEWAY4, prefixLength: 32, scope: 'link' }),
-    addressRequests.add({ link: host, address: GATEWAY6, prefixLength: 64, scope: 'link', flags: ['no-dad'] }),
+    addressRequests.add({ link: host, address: ip(GATEWAY4), prefixLength: 32, scope: 'link' }),
+    addressRequests.add({ link: host, address: ip(GATEWAY6), prefixLength: 64, scope: 'link', flags: ['no-dad'] }),
     linkRequests.set(host, { up: true }),
     ...pods.map((address) => routeRequests.add({ destination: cidr(address.text), link: host })),
   ]);
   await pod.netlink.batch(
     pods.map((address) =>
       address.family === 4
-        ? routeRequests.add({ destination: cidr('0.0.0.0/0'), link, gateway: GATEWAY4, onlink: true })
-        : routeRequests.add({ destination: cidr('::/0'), link, gateway: GATEWAY6 }),
+        ? routeRequests.add({ destination: cidr('0.0.0.0/0'), link, gateway: ip(GATEWAY4), onlink: true })
+        : routeRequests.add({ destination: cidr('::/0'), link, gateway: ip(GATEWAY6) }),
     ),
   );
 };

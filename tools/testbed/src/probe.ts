@@ -10,7 +10,8 @@ import type { Bench } from './testbed.ts';
 /**
  * How an attempt to communicate went. `timeout`: nothing came back; `refused`: TCP RST or ICMP port unreachable;
  * `unreachable`, `prohibited`, `ttl-exceeded`, `too-big`: the ICMP error of that name, or the own machine's refusal;
- * `reset`: ended after it was established.
+ * `reset`: ended after it was established. A UDP socket hears of a closed port, and of hardly any other ICMP error: where a
+ * connection is `unreachable`, a datagram times out.
  */
 export type Outcome = 'ok' | 'timeout' | 'refused' | 'unreachable' | 'prohibited' | 'reset' | 'ttl-exceeded' | 'too-big' | 'failed';
 
