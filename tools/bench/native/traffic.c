@@ -74,7 +74,8 @@ static int connect_to(const struct addrinfo *address)
 	return fd;
 }
 
-// One request of a stream begins with 's' and gets no answer.
+// A stream begins with 's' and gets no answer. After one answer to a request that begins with 'c' the server closes, so
+// that TIME_WAIT is on its side and does not use up the client's ports.
 static void serve(const char *port)
 {
 	int listener = listen_on(port, SOCK_STREAM), yes = 1;
@@ -86,9 +87,12 @@ static void serve(const char *port)
 		if (fd < 0)
 			fail("accept");
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-		while ((size = recv(fd, buffer, sizeof(buffer), 0)) > 0)
-			if (buffer[0] != 's' && send(fd, buffer, (size_t)size, MSG_NOSIGNAL) != size)
+		while ((size = recv(fd, buffer, sizeof(buffer), 0)) > 0) {
+			if (buffer[0] == 's')
+				continue;
+			if (send(fd, buffer, (size_t)size, MSG_NOSIGNAL) != size || buffer[0] == 'c')
 				break;
+		}
 		close(fd);
 	}
 }
@@ -132,8 +136,10 @@ static void client(const char *mode, const struct addrinfo *address, double seco
 		if (mode[0] == 'c')
 			fd = connect_to(address);
 		exchange(fd);
-		if (mode[0] == 'c')
+		if (mode[0] == 'c') {
+			recv(fd, buffer + REQUEST, REQUEST, 0);         // the server's end
 			close(fd);
+		}
 		count++;
 	}
 	printf("%.0f\n", (double)(count * unit) / ((double)(now() - begin) / 1e9));

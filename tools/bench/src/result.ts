@@ -24,7 +24,7 @@ export function absolute(name: string, value: number, unit: string, n: number): 
 }
 
 /** A result held against a baseline of the same run. */
-export function relative(name: string, value: number, unit: string, baseline: { name: string; value: number }, n: number): BenchResult {
+export function relative({ name, value, unit, baseline, n }: Required<Omit<BenchResult, 'ratio'>>): BenchResult {
   const shown = { name: baseline.name, value: rounded(baseline.value) };
   return { name, value: rounded(value), unit, baseline: shown, ratio: Number((rounded(value) / shown.value).toPrecision(5)), n };
 }

@@ -1,35 +1,48 @@
-import type { Explanation } from '@cilium-ts/policy-model';
 import type { DropEvent } from '@cilium-ts/agent-api';
-import type { ProbeKind, ServeOrder } from './probe/protocol.ts';
-import type { Worker } from './probe/worker-handle.ts';
+import type { Explanation } from '@cilium-ts/policy-model';
+import type { Probe } from '@cilium-ts/testbed';
 
-/** Who opens connections and serves ports: a pod, the node itself, or a host of the outside world. */
+/** What is tried: a TCP connection or a UDP datagram that is to be echoed, or an echo request. */
+export type Kind = 'TCP' | 'UDP' | 'ICMP';
+
+/** A port that is served. */
+export interface Service {
+  readonly protocol: 'TCP' | 'UDP';
+  readonly port: number;
+}
+
+/** Who opens connections and serves ports: a pod, the node itself, or a machine outside. */
 export interface Party {
   readonly name: string;
-  readonly kind: 'pod' | 'node' | 'world';
-  readonly addresses: Readonly<Record<4 | 6, string>>;
-  readonly serves: ServeOrder;
-  readonly worker: Worker;
+  readonly kind: 'pod' | 'node' | 'outside';
+  /** Some have an address of one family only. */
+  readonly addresses: Readonly<Partial<Record<4 | 6, string>>>;
+  readonly services: readonly Service[];
+  readonly probe: Probe;
 }
 
 /** One connection to be tried. */
 export interface Connection {
-  readonly id: number;
   readonly from: Party;
   readonly to: Party;
   readonly family: 4 | 6;
-  readonly kind: ProbeKind;
+  readonly source: string;
+  readonly destination: string;
+  readonly kind: Kind;
   /** 0 for ICMP. */
   readonly port: number;
+  /** The first of ATTEMPTS client ports that no other connection uses. */
   readonly localPort: number;
 }
 
-/** What the kernel did with it. `silent`: neither an answer nor a report of a drop, however long we waited. */
+/** How often a connection is tried, each time with more patience, until it is known what became of it. */
+export const ATTEMPTS = 3;
+
+/** What the kernel did with it. `failed`: neither an answer nor a report of a drop, or an error. */
 export type Observation =
   | { readonly kind: 'open' }
   | { readonly kind: 'dropped'; readonly drop: DropEvent }
-  | { readonly kind: 'failed'; readonly error: string }
-  | { readonly kind: 'silent' };
+  | { readonly kind: 'failed'; readonly outcome: string };
 
 /** A connection, what the policies say about it and what became of it. */
 export interface Verdict {
@@ -52,27 +65,28 @@ export function judge(connection: Connection, explanation: Explanation, observat
 }
 
 /** TCP 8080, UDP 53, ping. */
-export function describePort({ kind, port }: { readonly kind: ProbeKind; readonly port: number }): string {
+export function describePort({ kind, port }: { readonly kind: Kind; readonly port: number }): string {
   return kind === 'ICMP' ? 'ping' : `${kind} ${port}`;
 }
 
-/** First client port of the demo: below the kernel's ephemeral range, above what the pods serve. */
-const FIRST_LOCAL_PORT = 20_000;
+/** First client port of the demo: below the kernel's ephemeral range, above what is served. */
+const FIRST_LOCAL_PORT = 16_000;
 
-/** Every connection between two parties of which at least one is a pod, over both families. */
+/** Client ports from here on are free for single connections. */
+export const SPARE_LOCAL_PORT = 30_000;
+
+/** Every connection between two parties of which at least one is a pod, over the families both have. */
 export function allConnections(parties: readonly Party[]): Connection[] {
   const connections: Connection[] = [];
-  const add = (connection: Omit<Connection, 'id' | 'localPort'>): void => {
-    const id = connections.length;
-    connections.push({ ...connection, id, localPort: FIRST_LOCAL_PORT + id });
-  };
   for (const to of parties) {
     for (const from of parties) {
       if (from === to || (from.kind !== 'pod' && to.kind !== 'pod')) continue;
-      for (const family of [4, 6] as const) {
-        for (const port of to.serves.tcp) add({ from, to, family, kind: 'TCP', port });
-        for (const port of to.serves.udp) add({ from, to, family, kind: 'UDP', port });
-        add({ from, to, family, kind: 'ICMP', port: 0 });
+      for (const what of [...to.services.map(({ protocol, port }) => ({ kind: protocol, port })), { kind: 'ICMP', port: 0 } as const]) {
+        for (const family of [4, 6] as const) {
+          const [source, destination] = [from.addresses[family], to.addresses[family]];
+          if (source === undefined || destination === undefined) continue;
+          connections.push({ from, to, family, source, destination, ...what, localPort: FIRST_LOCAL_PORT + connections.length * ATTEMPTS });
+        }
       }
     }
   }

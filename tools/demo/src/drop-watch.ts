@@ -1,11 +1,11 @@
-import { once, EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { AgentClient, DropEvent } from '@cilium-ts/agent-api';
-import type { Connection } from './connection.ts';
+import { ATTEMPTS, type Connection } from './connection.ts';
 
 /** Listens to the agent's drop events and finds those of one connection. */
 export interface DropWatch extends AsyncDisposable {
-  /** Resolves with the first drop of a packet of this connection, seen or to come, in either direction. */
-  dropOf(connection: Connection, signal: AbortSignal): Promise<DropEvent>;
+  /** The first drop of a packet of this connection, in either direction, seen or coming within `waitMs`. */
+  dropOf(connection: Connection, waitMs: number): Promise<DropEvent | undefined>;
 }
 
 /** Resolves when the stream is open: from then on no drop is missed. */
@@ -14,24 +14,25 @@ export async function watchDrops(client: AgentClient): Promise<DropWatch> {
   const news = new EventEmitter().setMaxListeners(0);
   const stop = new AbortController();
   const stream = client.monitor({ types: ['drop'] }, { signal: stop.signal })[Symbol.asyncIterator]();
-  const first = await stream.next();
-  if (first.done === true) throw new Error('watching drops failed: the agent closed the stream at once');
+  if ((await stream.next()).done === true) throw new Error('watching drops failed: the agent closed the stream at once');
   const reading = (async () => {
     for (let next = await stream.next(); next.done !== true; next = await stream.next()) {
       if (next.value.type !== 'drop') continue;
       drops.push(next.value);
-      news.emit('drop', next.value);
+      news.emit('drop');
     }
   })().catch((error: unknown) => {
-    if (!stop.signal.aborted) throw error;
+    if (!stop.signal.aborted) news.emit('error', error);
   });
   return {
-    dropOf: async (connection, signal) => {
-      const seen = drops.find((drop) => belongsTo(drop, connection));
-      if (seen !== undefined) return seen;
+    dropOf: async (connection, waitMs) => {
+      const signal = AbortSignal.timeout(waitMs);
       for (;;) {
-        const [drop] = (await once(news, 'drop', { signal })) as [DropEvent];
-        if (belongsTo(drop, connection)) return drop;
+        const seen = drops.find((drop) => belongsTo(drop, connection));
+        if (seen !== undefined || signal.aborted) return seen;
+        await once(news, 'drop', { signal }).catch((error: unknown) => {
+          if (!signal.aborted) throw error;
+        });
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -41,15 +42,15 @@ export async function watchDrops(client: AgentClient): Promise<DropWatch> {
   };
 }
 
-/** TCP and UDP are told apart by the client's port, which no other connection uses; a ping by both addresses. */
-function belongsTo(drop: DropEvent, { from, to, family, kind, port, localPort }: Connection): boolean {
+/** TCP and UDP are told apart by the client's ports, which no other connection uses; a ping by both addresses. */
+export function belongsTo(drop: DropEvent, { from, source, destination, family, kind, port, localPort }: Connection): boolean {
   if (!drop.protocol.toUpperCase().startsWith(kind)) return false;
-  const { source, destination } = drop;
+  const [one, other] = [drop.source, drop.destination];
   if (kind !== 'ICMP') {
-    return (source.port === localPort && destination.port === port) || (source.port === port && destination.port === localPort);
+    const isLocal = (candidate: number | undefined): boolean => candidate !== undefined && candidate >= localPort && candidate < localPort + ATTEMPTS;
+    return (isLocal(one.port) && other.port === port) || (one.port === port && isLocal(other.port));
   }
-  // The node has more than one address to ping from.
-  const isFrom = (ip: string | undefined): boolean => ip === from.addresses[family] || (from.kind === 'node' && ip !== undefined && ip.includes(':') === (family === 6));
-  const pair = (a: string | undefined, b: string | undefined): boolean => isFrom(a) && b === to.addresses[family];
-  return pair(source.ip, destination.ip) || pair(destination.ip, source.ip);
+  // The node has more than one address to ping from: what is neither a pod's nor an outside machine's carries its identity.
+  const isFrom = (end: DropEvent['source']): boolean => end.ip === source || (from.kind === 'node' && end.identity === 1 && end.ip?.includes(':') === (family === 6));
+  return (isFrom(one) && other.ip === destination) || (isFrom(other) && one.ip === destination);
 }

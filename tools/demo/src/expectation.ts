@@ -1,7 +1,8 @@
 import { hostCidr, parseIp } from '@cilium-ts/core';
-import { cidrLabels, labelSet, numericIdentity, RESERVED, reservedIdentities, type Identity, type LabelSet } from '@cilium-ts/identity';
+import { cidrLabels, numericIdentity, RESERVED, reservedIdentities, workloadLabels, type Identity, type LabelSet } from '@cilium-ts/identity';
 import { DEFAULT_POLICY_OPTIONS, explain, formatLocation, PROTOCOL, type DirectionExplanation, type Explanation, type PolicyRepository } from '@cilium-ts/policy-model';
 import type { Connection, Party } from './connection.ts';
+import type { Shop } from './shop.ts';
 
 /** Asks the policy model, which knows nothing of the agent or the kernel, about one connection. */
 export type Expect = (connection: Connection) => Explanation;
@@ -11,8 +12,9 @@ const ECHO_REQUEST = { 4: 8, 6: 128 } as const;
 
 const families = { ipv4: true, ipv6: true };
 
-/** @param labels of each pod, by its name, as given to the agent */
-export function createExpectation(repository: PolicyRepository, labels: ReadonlyMap<string, readonly string[]>): Expect {
+/** What the policies of `repository` say about the shop. */
+export function createExpectation(repository: PolicyRepository, { cluster, pods }: Shop): Expect {
+  const labels = new Map(pods.map((pod) => [podName(pod), workloadLabels(pod.labels, { namespace: pod.namespace, clusterName: cluster })]));
   const numbers = new Map<string, number>();
   // Any number will do: policies speak of labels.
   const identity = (set: LabelSet): Identity => {
@@ -21,17 +23,23 @@ export function createExpectation(repository: PolicyRepository, labels: Readonly
   };
   const identityOf = (party: Party, family: 4 | 6): Identity => {
     if (party.kind === 'node') return host();
-    if (party.kind === 'pod') return identity(labelSet(labels.get(party.name) ?? []));
-    const address = parseIp(party.addresses[family]);
-    if (address === undefined) throw new TypeError(`not an address: ${party.addresses[family]}`);
+    const own = labels.get(party.name);
+    if (own !== undefined) return identity(own);
+    const address = parseIp(party.addresses[family] ?? '');
+    if (address === undefined) throw new TypeError(`${party.name} has no IPv${family} address`);
     return identity(cidrLabels(hostCidr(address), families));
   };
   return ({ from, to, family, kind, port }) => {
     const what = kind === 'ICMP'
       ? { protocol: family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, icmpType: ECHO_REQUEST[family] }
       : { protocol: PROTOCOL[kind], port };
-    return explain({ repository, from: identityOf(from, family), to: identityOf(to, family), ...what, options: DEFAULT_POLICY_OPTIONS });
+    return explain({ repository, from: identityOf(from, family), to: identityOf(to, family), ...what, options: { ...DEFAULT_POLICY_OPTIONS, clusterName: cluster } });
   };
+}
+
+/** Pods of different namespaces may have the same name. */
+export function podName({ namespace, name }: Shop['pods'][number]): string {
+  return `${namespace}/${name}`;
 }
 
 function host(): Identity {

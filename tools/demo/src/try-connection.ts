@@ -1,44 +1,46 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection, Observation } from './connection.ts';
+import type { Attempt } from '@cilium-ts/testbed';
+import { ATTEMPTS, type Connection, type Observation } from './connection.ts';
 import type { DropWatch } from './drop-watch.ts';
 
-/** A dropped connection gets this long to come about all the same, by a packet sent again for instance. */
-const SETTLE_MS = 400;
-/** Far beyond what the slowest machine needs: only a packet that vanished without a report takes as long. */
-const LIMIT_MS = 30_000;
+/** Milliseconds to wait for an answer, attempt by attempt: most are known after the first, even on a slow machine. */
+const PATIENCE: readonly number[] = [400, 3000, 20_000];
+/** The agent reads events every few ten milliseconds. */
+const REPORT_MS = 500;
 
 /**
  * Tries one connection for real. That it did not come about is believed only with the kernel's report of the drop at
- * hand and after waiting; so a slow machine makes the demo slow, not wrong.
+ * hand, else it is tried again with more patience: a slow machine makes the demo slow, not wrong.
  */
 export async function tryConnection(connection: Connection, drops: DropWatch): Promise<Observation> {
-  const { id, from, to, family, kind, port, localPort } = connection;
-  const over = new AbortController();
-  const answer = from.worker.probe({ id, kind, address: to.addresses[family], port, localPort });
-  const began = Date.now();
-  const dropped = drops.dropOf(connection, over.signal).then(
-    async (drop): Promise<Observation> => {
-      await sleep(Math.max(0, began + SETTLE_MS - Date.now()), undefined, { signal: over.signal });
-      return { kind: 'dropped', drop };
-    });
-  const silence = sleep(LIMIT_MS, undefined, { signal: over.signal }).then((): Observation => ({ kind: 'silent' }));
-  const unanswered = await Promise.race([answer.then(() => undefined), dropped, silence].map((each) => each.catch(() => undefined)));
-  over.abort();
-  from.worker.cancel(id);
-  const { outcome, error } = await answer;
-  if (outcome === 'answered') return { kind: 'open' };
-  if (unanswered !== undefined) return unanswered;
-  return { kind: 'failed', error: error ?? outcome };
+  let outcome = 'timeout';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    ({ outcome } = await once(connection, connection.localPort + attempt, PATIENCE[attempt] ?? REPORT_MS));
+    if (outcome === 'ok') return { kind: 'open' };
+    const drop = await drops.dropOf(connection, REPORT_MS);
+    if (drop !== undefined) return { kind: 'dropped', drop };
+  }
+  return { kind: 'failed', outcome };
 }
 
-/** Tries all, at most `parallel` from each party at a time. Calls `onDone` after each. */
-export async function tryAll(connections: readonly Connection[], drops: DropWatch, parallel: number, onDone: () => void): Promise<Map<number, Observation>> {
-  const results = new Map<number, Observation>();
+function once({ from, kind, source, destination, port }: Connection, localPort: number, timeoutMs: number): Promise<Attempt> {
+  const outside = from.kind === 'outside';
+  if (kind === 'ICMP') return from.probe.ping({ address: destination, timeoutMs, ...(outside ? { source } : {}) });
+  const target = { address: destination, port, localPort, timeoutMs, ...(outside ? { localAddress: source } : {}) };
+  return kind === 'TCP' ? from.probe.connect(target) : from.probe.udp(target);
+}
+
+/** Tries all, at most `parallel` from each party at a time; `onDone` hears of each. */
+export async function tryAll(connections: readonly Connection[], drops: DropWatch, parallel: number, onDone: () => void): Promise<Map<Connection, Observation>> {
+  const results = new Map<Connection, Observation>();
   const queues = new Map<string, Connection[]>();
-  for (const connection of connections) queues.set(connection.from.name, [...(queues.get(connection.from.name) ?? []), connection]);
+  for (const connection of connections) {
+    const queue = queues.get(connection.from.name);
+    if (queue === undefined) queues.set(connection.from.name, [connection]);
+    else queue.push(connection);
+  }
   const lane = async (queue: Connection[]): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      results.set(next.id, await tryConnection(next, drops));
+      results.set(next, await tryConnection(next, drops));
       onDone();
     }
   };

@@ -29,9 +29,9 @@ export async function buildCases({ wrapper, bpffs }: { wrapper: string; bpffs: s
   const observed = await openStage({ ...scene, bpfRoot: join(bpffs, 'observed'), observed: true });
   const cases = [
     await unit(scene),
-    await established('packet/established-local', scene, quiet, 4, 1),
-    await established('packet/established-local-v6', scene, quiet, 6, 1),
-    await established('packet/established-local-50k-flows', scene, quiet, 4, ROTATION.ports),
+    await established('packet/established-local', scene, quiet, { family: 4, ports: 1 }),
+    await established('packet/established-local-v6', scene, quiet, { family: 6, ports: 1 }),
+    await established('packet/established-local-50k-flows', scene, quiet, { family: 4, ports: ROTATION.ports }),
     await newFlow('packet/new-flow-local', scene, quiet),
     await drop('packet/policy-drop', scene, quiet, 1),
     await drop('packet/policy-drop-new-flows', scene, quiet, ROTATION.ports),
@@ -63,7 +63,7 @@ async function unit(scene: Scene): Promise<PacketCase> {
   return { name: UNIT, program: await wrapProgram(scene.wrapper, 'lookup', wrapped), empty: await wrapProgram(scene.wrapper, 'noop', wrapped), verdict: 1 };
 }
 
-async function established(name: string, scene: Scene, stage: Stage, family: 4 | 6, ports: number): Promise<PacketCase> {
+async function established(name: string, scene: Scene, stage: Stage, { family, ports }: { family: 4 | 6; ports: number }): Promise<PacketCase> {
   const packet = fromClient(scene, { family, destinationPort: PORTS.allowed, flags: ['ack'] });
   return pair(name, scene, stage, { packet, ports, verdict: TC_ACT.redirect });
 }

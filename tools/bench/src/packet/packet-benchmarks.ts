@@ -25,7 +25,7 @@ async function run({ wanted, progress, signal }: BenchContext): Promise<BenchRes
   if (unit === undefined) throw new Error('measuring packets: the unit of the ratios is missing');
   return measured
     .filter(({ name }) => name !== UNIT && wanted(name))
-    .map(({ name, median, bursts }) => relative(name, median, 'ns', { name: UNIT, value: unit.median }, bursts));
+    .map(({ name, median, bursts }) => relative({ name, value: median, unit: 'ns', baseline: { name: UNIT, value: unit.median }, n: bursts }));
 }
 
 /** Runs packet-child.ts in network and mount namespaces of its own: devices, pins and mounts go with the process. */

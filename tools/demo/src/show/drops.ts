@@ -46,7 +46,6 @@ function describe(observation: Observation): string {
   switch (observation.kind) {
     case 'open': return 'an answer came';
     case 'dropped': return `the kernel dropped it: ${observation.drop['reason-name']} (${observation.drop.direction})`;
-    case 'failed': return `it failed with ${observation.error}`;
-    case 'silent': return 'there was neither an answer nor a report of a drop';
+    case 'failed': return `there was neither an answer nor a report of a drop (${observation.outcome})`;
   }
 }
