@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { NetlinkError, ifIndex, linkRequests, sendFrame } from '../src/index.ts';
 import type { Namespace, Netlink } from '../src/index.ts';
@@ -35,8 +35,9 @@ describe('veth pairs', () => {
     const peer = await inPod.getLink('eth0');
     expect(peer).toMatchObject({ index: 7, name: 'eth0', kind: 'veth', mtu: 1300, peer: HOST });
     expect(peer?.mac?.text).toBe('02:00:00:00:00:02');
+    // A carrier is announced from a work queue of the kernel.
+    await vi.waitFor(async () => expect((await inNode.getLink(HOST))!.operationalState).toBe('up'));
     expect([...(await inNode.getLink(HOST))!.flags]).toEqual(expect.arrayContaining(['up', 'running', 'lower-up']));
-    expect((await inNode.getLink(HOST))!.operationalState).toBe('up');
     expect((await inNode.listLinks({ kind: 'veth' })).map((link) => link.name)).toEqual(['lxc42']);
     expect((await inPod.listLinks()).map((link) => link.name).sort()).toEqual(['eth0', 'lo']);
   });

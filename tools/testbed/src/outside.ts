@@ -1,13 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { addressRequests, linkRequests, openNamespace, routeRequests, writeSysctl } from '@cilium-ts/netlink';
+import { addressRequests, ifIndex, linkRequests, openNamespace, routeRequests, writeSysctl } from '@cilium-ts/netlink';
 import type { IfIndex, NetlinkRequest } from '@cilium-ts/netlink';
 
 import { cidr, ip } from './addresses.ts';
 import type { TestbedNode } from './node.ts';
 import { makePlace } from './place.ts';
 import type { Place } from './place.ts';
+import { FIRST_INDEX, untilRunning } from './plain-connection.ts';
 import type { Bench } from './testbed.ts';
 
 export interface OutsideOptions {
@@ -75,7 +76,7 @@ const uplinkOf = (index: number): Uplink => {
 const connectNode = async (outside: Place, node: TestbedNode): Promise<Uplink> => {
   const uplink = uplinkOf(node.index);
   using netns = openNamespace(node.netns);
-  const { index: near } = await outside.netlink.createVeth({ name: `to-${node.index}`, peer: { name: uplink.device, netns } });
+  const { index: near } = await outside.netlink.createVeth({ name: `to-${node.index}`, index: ifIndex(FIRST_INDEX + node.index), peer: { name: uplink.device, netns } });
   const far = (await node.netlink.getLink(uplink.device))!.index;
   // Link-local addresses without duplicate address detection: neighbours are asked for from them, from the start.
   const setUp = (link: IfIndex, addresses: readonly [string, number][]): NetlinkRequest[] => [
@@ -89,5 +90,7 @@ const connectNode = async (outside: Place, node: TestbedNode): Promise<Uplink> =
     routeRequests.add({ destination: cidr('0.0.0.0/0'), link: far, gateway: ip(uplink.outsideIpv4) }),
     routeRequests.add({ destination: cidr('::/0'), link: far, gateway: ip(uplink.outsideIpv6) }),
   ]);
+  await untilRunning(outside, near);
+  await untilRunning(node, far);
   return uplink;
 };

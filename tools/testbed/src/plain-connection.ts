@@ -1,5 +1,6 @@
 import type { IpAddress } from '@cilium-ts/core';
-import { addressRequests, linkRequests, openNamespace, routeRequests, writeSysctl } from '@cilium-ts/netlink';
+import { addressRequests, ifIndex, linkRequests, openNamespace, routeRequests, writeSysctl } from '@cilium-ts/netlink';
+import type { IfIndex } from '@cilium-ts/netlink';
 
 import { cidr, ip } from './addresses.ts';
 import type { Place } from './place.ts';
@@ -16,6 +17,12 @@ export interface PlainAddresses {
 const GATEWAY4 = '169.254.1.1';
 const GATEWAY6 = 'fe80::1';
 
+/**
+ * A veth end whose index is that of its peer (both may be 2) is no "urgent event" to the kernel's link watcher: its queue,
+ * and its IPv6, would start up to a second later. So host ends are numbered from where no pod's device is.
+ */
+export const FIRST_INDEX = 20_000;
+
 const full = (address: IpAddress): number => (address.family === 4 ? 32 : 128);
 
 /** A veth pair between node and pod, and the kernel's own routing: what a datapath is compared with. */
@@ -26,8 +33,8 @@ export const connectPlainly = async (node: Place, pod: Place, addresses: PlainAd
   const forwarding = { netns: node.netns };
   writeSysctl('net.ipv4.ip_forward', 1, forwarding);
   writeSysctl('net.ipv6.conf.all.forwarding', 1, forwarding);
-  const name = `plain${(await node.netlink.listLinks()).length}`;
-  const { index: host } = await node.netlink.createVeth({ name, mtu, peer: { name: 'eth0', mtu, netns } });
+  const number = (await node.netlink.listLinks({ kind: 'veth' })).length;
+  const { index: host } = await node.netlink.createVeth({ name: `plain${number}`, index: ifIndex(FIRST_INDEX + number), mtu, peer: { name: 'eth0', mtu, netns } });
   const link = (await pod.netlink.getLink('eth0'))!.index;
   await pod.netlink.batch([
     linkRequests.set(link, { ipv6AddressGeneration: 'none' }),
@@ -49,4 +56,15 @@ export const connectPlainly = async (node: Place, pod: Place, addresses: PlainAd
         : routeRequests.add({ destination: cidr('::/0'), link, gateway: ip(GATEWAY6) }),
     ),
   );
+  await untilRunning(node, host);
+  await untilRunning(pod, link);
+};
+
+/** The kernel announces a carrier from a work queue; until then the device drops what it is given, and hears no multicast. */
+export const untilRunning = async (place: Place, link: IfIndex): Promise<void> => {
+  for (let state: string | number = 'down'; state !== 'up'; ) {
+    const found = await place.netlink.getLink(link);
+    if (!found) throw new Error(`wait for device ${link} of ${place.name}: it is gone`);
+    state = found.operationalState;
+  }
 };

@@ -14,7 +14,8 @@ export interface VethEnd {
   /** At most 15 bytes. */
   readonly name: string;
   /** Chosen index; the kernel picks one if absent. Taken: NetlinkError `exists` (of the peer:
-   * `busy`). The peer's can only be chosen together with the first end's. */
+   * `busy`). The peer's can only be chosen together with the first end's. The two should differ: for ends in different
+   * namespaces with the same index the kernel announces the carrier up to a second late, and drops packets until then. */
   readonly index?: IfIndex | undefined;
   readonly mac?: MacAddress | undefined;
   readonly mtu?: number | undefined;
