@@ -3,7 +3,7 @@ import { defineConfig } from 'tsup';
 
 /** A publishable package: one entry, types, and every dependency left external. */
 export const library = (options = {}) =>
-  defineConfig({ entry: ['src/index.ts'], format: ['esm'], target: 'node20', dts: { compilerOptions: { ignoreDeprecations: '5.0', noEmit: false, allowImportingTsExtensions: false, customConditions: [] } }, clean: true, sourcemap: true, silent: true, ...options });
+  defineConfig({ entry: ['src/index.ts'], format: ['esm'], target: 'node20', dts: { compilerOptions: { ignoreDeprecations: '5.0', noEmit: false, allowImportingTsExtensions: true, emitDeclarationOnly: true, customConditions: [] } }, clean: true, sourcemap: true, silent: true, ...options });
 
 /** A command: one executable file, no types. */
 export const app = (options = {}) =>
