@@ -113,9 +113,9 @@ function configure(object: OpenObject, config: DatapathConfig): void {
 
 /** Pins under a name that may be taken, without a moment in which it is missing. */
 function replacePin(path: string, program: Program): void {
-  removePin(`${path}.new`);
-  program.pin(`${path}.new`);
-  renameSync(`${path}.new`, path);
+  removePin(`${path}-new`);
+  program.pin(`${path}-new`);
+  renameSync(`${path}-new`, path);
 }
 
 /** The kernel's CONFIG_HZ, which it tells nobody: jiffies and nanoseconds of two test runs 100 ms apart. */
