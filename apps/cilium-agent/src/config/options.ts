@@ -62,7 +62,7 @@ export const settings = {
   'prometheus-serve-addr': { schema: listenAddress, help: 'address for Prometheus metrics, such as :9962' },
   'log-format': { schema: z.enum(['text', 'json']), default: 'text', help: 'text (key=value) or json' },
   debug: { schema: bool, default: 'false', help: 'log more' },
-  'max-endpoints': { schema: whole(1, 65_535), default: '4096', help: 'most endpoints on this node' },
+  'max-endpoints': { schema: whole(1, 4096), default: '4096', help: 'most endpoints on this node' },
   'bpf-policy-map-max': { schema: whole(2, 16 * MIB), default: '131072', help: 'entries of the policy map (version, direction, identity)' },
   'bpf-policy-rows-max': { schema: whole(64, 2 * MIB), default: '262144', help: 'port boundaries, all distinct rows together' },
   'bpf-address-map-max': { schema: whole(2, 16 * MIB), default: '65536', help: 'exact addresses the datapath knows' },

@@ -65,14 +65,14 @@ export const containerRequests = (index: number, mac: MacAddress, addresses: End
   const link = ifIndex(index);
   const { ipv4, ipv6, router4 } = addresses;
   const requests: NetlinkRequest[] = [linkRequests.set('lo', { up: true }), linkRequests.set(link, { ipv6AddressGeneration: 'none' })];
-  if (ipv4) requests.push(addressRequests.add({ link, address: ipv4, prefixLength: 32 }));
+  if (ipv4) requests.push(addressRequests.replace({ link, address: ipv4, prefixLength: 32 }));
   if (ipv6) {
-    requests.push(addressRequests.add({ link, address: linkLocal(mac), prefixLength: 64, scope: 'link', flags: ['no-dad'] }));
-    requests.push(addressRequests.add({ link, address: ipv6, prefixLength: 128, flags: ['no-dad'] }));
+    requests.push(addressRequests.replace({ link, address: linkLocal(mac), prefixLength: 64, scope: 'link', flags: ['no-dad'] }));
+    requests.push(addressRequests.replace({ link, address: ipv6, prefixLength: 128, flags: ['no-dad'] }));
   }
   requests.push(linkRequests.set(link, { up: true }));
-  if (ipv4 && router4) requests.push(routeRequests.add({ destination: ANY4, gateway: router4, onlink: true, link, source: ipv4 }));
-  if (ipv6) requests.push(routeRequests.add({ destination: ANY6, gateway: GATEWAY6, link, source: ipv6 }));
+  if (ipv4 && router4) requests.push(routeRequests.replace({ destination: ANY4, gateway: router4, onlink: true, link, source: ipv4 }));
+  if (ipv6) requests.push(routeRequests.replace({ destination: ANY6, gateway: GATEWAY6, link, source: ipv6 }));
   return requests;
 };
 

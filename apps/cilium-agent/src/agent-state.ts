@@ -1,0 +1,43 @@
+import type { Datapath } from '@cilium-ts/datapath-programs';
+import type { Identity, IdentityAllocator, IpCache, LabelFilter, ReservedIdentities } from '@cilium-ts/identity';
+import type { PolicyOptions } from '@cilium-ts/policy-model';
+import type { PolicyWriter } from './compile/policy-writer.ts';
+import type { Config } from './config/load-config.ts';
+import type { EndpointManager } from './endpoint/endpoint-manager.ts';
+import type { EndpointTable } from './endpoint/endpoint-table.ts';
+import type { EndpointResources } from './endpoint/resources.ts';
+import type { AgentMetrics } from './metrics/agent-metrics.ts';
+import type { MonitorHub } from './monitor/monitor-hub.ts';
+import type { Runtime } from './config/runtime.ts';
+import type { PolicySet } from './policy/policy-set.ts';
+
+/** Everything that the API shows or changes: the tables, and who writes them. */
+export interface AgentState {
+  readonly config: Config;
+  readonly runtime: Runtime;
+  readonly startTime: Date;
+  readonly version: string;
+  readonly endpoints: EndpointTable;
+  readonly resources: EndpointResources;
+  readonly manager: EndpointManager;
+  readonly policies: PolicySet;
+  readonly identities: IdentityAllocator;
+  readonly reserved: ReservedIdentities;
+  readonly ipcache: IpCache;
+  readonly filter: LabelFilter;
+  readonly writer: PolicyWriter;
+  readonly datapath: Datapath;
+  readonly hub: MonitorHub;
+  readonly metrics: AgentMetrics;
+  /** Router addresses as text. */
+  readonly routers: { readonly ipv4: string | undefined; readonly ipv6: string | undefined };
+  /** Has everything been restored and put in force? */
+  readonly ready: () => boolean;
+  /** Things an operator should know, found at start. */
+  readonly warnings: readonly string[];
+  readonly policyOptions: () => PolicyOptions;
+  /** Throws AgentError `not-found`. */
+  readonly identityOf: (id: number) => Identity;
+  readonly allIdentities: () => Identity[];
+  readonly announce: (kind: string, message: string, endpointId?: number) => void;
+}

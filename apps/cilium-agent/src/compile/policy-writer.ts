@@ -1,0 +1,180 @@
+import { errorMessage, hostCidr, parseCidr } from '@cilium-ts/core';
+import type { Logger } from '@cilium-ts/core';
+import type { ApplyFailure, ApplyReport, Datapath } from '@cilium-ts/datapath-programs';
+import { cidrLabels } from '@cilium-ts/identity';
+import type { Families, Identity, IdentityAllocator, IpCache } from '@cilium-ts/identity';
+import type { PolicyOptions } from '@cilium-ts/policy-model';
+import type { Endpoint } from '../endpoint/endpoint.ts';
+import { withState } from '../endpoint/endpoint.ts';
+import type { EndpointTable } from '../endpoint/endpoint-table.ts';
+import type { Failpoint } from '../lifecycle/failpoint.ts';
+import type { PolicySet } from '../policy/policy-set.ts';
+import { createCommitLoop } from './commit-loop.ts';
+import { createDesiredStateBuilder } from './desired-state.ts';
+import type { Compiled } from './desired-state.ts';
+
+/** What a commit did. */
+export interface CommitResult {
+  /** Revision of the policy repository that was compiled. */
+  readonly revision: number;
+  readonly failures: readonly ApplyFailure[];
+}
+
+/** Puts what the tables say into the datapath. */
+export interface PolicyWriter {
+  /** Brings the datapath up to date with everything that was in the tables when this was called. */
+  commit(): Promise<CommitResult>;
+  /** Failures of the last commit that are of no endpoint: addresses that could not be published. */
+  addressFailures(): readonly ApplyFailure[];
+  readonly stats: { runs: number; failures: number; lastError: string | undefined; lastSuccess: Date | undefined; lastFailure: Date | undefined; consecutiveFailures: number };
+  /** The wait between retries while something is not in force. */
+  close(): Promise<void>;
+}
+
+/** What a policy writer works with. */
+export interface PolicyWriterDeps {
+  readonly logger: Logger;
+  readonly datapath: Pick<Datapath, 'apply'>;
+  readonly endpoints: EndpointTable;
+  readonly policies: PolicySet;
+  readonly identities: IdentityAllocator;
+  readonly ipcache: IpCache;
+  readonly reserved: readonly Identity[];
+  readonly families: Families;
+  readonly options: () => PolicyOptions;
+  readonly failpoint: Failpoint;
+  readonly observe: (outcome: 'success' | 'fail', seconds: number) => void;
+}
+
+const RETRY_MS = { first: 500, most: 30_000 } as const;
+const POLICY_RESOURCE = 'policy';
+
+/** Keeps the ipcache's prefixes those that rules name. */
+const createPrefixSource = (ipcache: IpCache, families: Families): ((policies: PolicySet) => void) => {
+  let revision = -1;
+  let known = new Set<string>();
+  return ({ repository }) => {
+    if (repository.revision === revision) return;
+    const wanted = new Map(repository.prefixes().filter(({ family }) => (family === 4 ? families.ipv4 : families.ipv6)).map((prefix) => [prefix.text, prefix] as const));
+    for (const text of known) if (!wanted.has(text)) ipcache.remove(parseCidr(text)!, POLICY_RESOURCE);
+    for (const [text, prefix] of wanted) if (!known.has(text)) ipcache.upsert({ prefix, resource: POLICY_RESOURCE, source: 'generated', labels: cidrLabels(prefix, families) });
+    known = new Set(wanted.keys());
+    revision = repository.revision;
+  };
+};
+
+/** A writer. Nothing is written before the first commit. */
+export const createPolicyWriter = (deps: PolicyWriterDeps): PolicyWriter => {
+  const { logger, datapath, endpoints, policies, ipcache, failpoint } = deps;
+  const build = createDesiredStateBuilder();
+  const updatePrefixes = createPrefixSource(ipcache, deps.families);
+  const stats: PolicyWriter['stats'] = { runs: 0, failures: 0, lastError: undefined, lastSuccess: undefined, lastFailure: undefined, consecutiveFailures: 0 };
+  let failures: readonly ApplyFailure[] = [];
+  let retry: NodeJS.Timeout | undefined;
+
+  const scheduleRetry = (): void => {
+    clearTimeout(retry);
+    if (failures.length === 0 && stats.consecutiveFailures === 0) return;
+    const wait = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(stats.consecutiveFailures, 10));
+    retry = setTimeout(() => { loop.commit().catch(() => undefined); }, wait);
+    retry.unref();
+  };
+
+  const settle = (from: number, error?: unknown): void => {
+    stats.runs++;
+    deps.observe(error === undefined && failures.length === 0 ? 'success' : 'fail', (performance.now() - from) / 1000);
+    if (error === undefined && failures.length === 0) {
+      stats.lastSuccess = new Date();
+      stats.consecutiveFailures = 0;
+      stats.lastError = undefined;
+    } else {
+      stats.failures++;
+      stats.consecutiveFailures++;
+      stats.lastFailure = new Date();
+      stats.lastError = error === undefined ? failures[0]!.message : errorMessage(error);
+      if (error !== undefined) logger.error({ error: stats.lastError }, 'policy could not be put in force');
+    }
+    scheduleRetry();
+  };
+
+  const loop = createCommitLoop(async (): Promise<CommitResult> => {
+    const from = performance.now();
+    try {
+      updatePrefixes(policies);
+      const { revision } = policies.repository;
+      const options = deps.options();
+      const compiled = build({
+        endpoints,
+        reserved: deps.reserved,
+        identities: deps.identities,
+        ipcache,
+        compiler: policies.repository.compiler(options),
+        lockdown: (identity) => policies.lockdown(identity),
+        audit: options.auditMode === true,
+      });
+      failpoint('policy-compiled');
+      const report = await datapath.apply(compiled.desired);
+      failpoint('policy-in-kernel');
+      failures = report.failures;
+      recordOutcome(endpoints, { compiled, report, revision, logger });
+      settle(from);
+      return { revision, failures };
+    } catch (error) {
+      settle(from, error);
+      throw error;
+    }
+  });
+
+  return {
+    commit: () => loop.commit(),
+    addressFailures: () => failures.filter(({ slot }) => slot === undefined),
+    stats,
+    async close() {
+      clearTimeout(retry);
+      await loop.close();
+    },
+  };
+};
+
+/** Notes in each endpoint what is in force for it now. */
+const recordOutcome = (endpoints: EndpointTable, run: { readonly compiled: Compiled; readonly report: ApplyReport; readonly revision: number; readonly logger: Logger }): void => {
+  const { compiled, report, revision, logger } = run;
+  const failed = new Map<number, ApplyFailure>();
+  for (const failure of report.failures) {
+    const owner = failure.slot === undefined ? ownerOf(endpoints, failure.address) : endpoints.bySlot(failure.slot);
+    if (owner) failed.set(owner.id, failure);
+  }
+  for (const [id, { policy, lockdown }] of compiled.outcomes) {
+    endpoints.update(id, (endpoint) => {
+      const failure = failed.get(id);
+      const enforced = policy === 'locked-down' ? { ingress: true, egress: true } : { ingress: policy.ingress.enforced, egress: policy.egress.enforced };
+      const next: Endpoint = failure
+        ? { ...endpoint, lockdown, failure: { reason: failure.reason, effect: failure.effect, message: failure.message } }
+        : { ...endpoint, lockdown, failure: undefined, realizedRevision: lockdown === undefined ? revision : endpoint.realizedRevision, enforced };
+      return logged(endpoint, next, logger);
+    });
+  }
+};
+
+const ownerOf = (endpoints: EndpointTable, address: string | undefined): Endpoint | undefined => {
+  const prefix = address === undefined ? undefined : parseCidr(address);
+  return prefix && hostCidr(prefix.address).text === prefix.text ? endpoints.byAddress(prefix.address.text) : undefined;
+};
+
+/** Adds a line to the history where something worth telling changed. */
+const logged = (before: Endpoint, after: Endpoint, logger: Logger): Endpoint => {
+  if (after.failure && after.failure.message !== before.failure?.message) {
+    logger.error({ endpoint: after.id, reason: after.failure.reason, effect: after.failure.effect }, after.failure.message);
+    return withState(after, after.state, `${after.failure.message} (${after.failure.effect})`, 'failed');
+  }
+  if (after.lockdown !== undefined && after.lockdown !== before.lockdown) {
+    logger.error({ endpoint: after.id, reason: after.lockdown }, 'endpoint is locked down');
+    return withState(after, after.state, `locked down: ${after.lockdown}`, 'failed');
+  }
+  if ((before.failure && !after.failure) || (before.lockdown !== undefined && after.lockdown === undefined)) return withState(after, after.state, `policy revision ${after.realizedRevision} is in force again`);
+  if (after.realizedRevision !== before.realizedRevision && before.realizedRevision !== 0) return withState(after, after.state, `policy revision ${after.realizedRevision} is in force`);
+  return sameOutcome(before, after) ? before : after;
+};
+
+const sameOutcome = (a: Endpoint, b: Endpoint): boolean =>
+  a.realizedRevision === b.realizedRevision && a.failure === b.failure && a.lockdown === b.lockdown && a.enforced.ingress === b.enforced.ingress && a.enforced.egress === b.enforced.egress;

@@ -1,0 +1,74 @@
+import { cidrAddress, errorMessage, parseCidr, parseIp } from '@cilium-ts/core';
+import type { Cidr, IpAddress, Logger } from '@cilium-ts/core';
+import { currentNamespace, openNetlink } from '@cilium-ts/netlink';
+import type { Netlink } from '@cilium-ts/netlink';
+import type { Settings } from '../config/options.ts';
+import { foreignForwardPolicy } from './forward-policy.ts';
+import type { HostJournal } from './host-journal.ts';
+import { installMasquerade, removeMasquerade } from './masquerade.ts';
+import { checkRanges, ensureNodeDevices, NODE_DEVICES } from './node-devices.ts';
+import { enableForwarding } from './sysctls.ts';
+
+/** The node's side of everything. */
+export interface Node {
+  readonly netlink: Netlink;
+  readonly namespaceId: string;
+  readonly ranges: { readonly ipv4: Cidr | undefined; readonly ipv6: Cidr | undefined };
+  readonly routers: { readonly ipv4: IpAddress | undefined; readonly ipv6: IpAddress | undefined };
+  /** Makes devices, routes, rules and settings what they have to be. Returns what an operator should know. */
+  prepare(): Promise<string[]>;
+  close(): void;
+}
+
+const family = (enabled: boolean, range: string, router: string | undefined) => {
+  const cidr = enabled ? parseCidr(range)! : undefined;
+  return { range: cidr, router: cidr && (router === undefined ? cidrAddress(cidr, cidr.prefixLength >= 31 ? 0 : 1) : parseIp(router)!) };
+};
+
+const isUplink = (name: string): boolean => name !== 'lo' && !name.startsWith('lxc') && !(Object.values(NODE_DEVICES) as string[]).includes(name);
+
+/** Opens the node: the namespace this process is in. Nothing is changed before `prepare`. */
+export const openNode = (values: Settings, journal: HostJournal, logger: Logger): Node => {
+  const four = family(values['enable-ipv4'], values['ipv4-range'], values['local-router-ipv4']);
+  const six = family(values['enable-ipv6'], values['ipv6-range'], values['local-router-ipv6']);
+  const netlink = openNetlink();
+  using namespace = currentNamespace();
+  const ranges = [four.range, six.range].filter((range) => range !== undefined);
+  const routers = [four.router, six.router].filter((ip) => ip !== undefined);
+
+  const native = (key: 'ipv4-native-routing-cidr' | 'ipv6-native-routing-cidr', own: Cidr): Cidr[] => [own, ...(values[key] === undefined ? [] : [parseCidr(values[key])!])];
+
+  const masquerade = async (): Promise<void> => {
+    const ipv4 = four.range && values['enable-ipv4-masquerade'] ? native('ipv4-native-routing-cidr', four.range) : undefined;
+    const ipv6 = six.range && values['enable-ipv6-masquerade'] ? native('ipv6-native-routing-cidr', six.range) : undefined;
+    if (ipv4 ?? ipv6) {
+      journal.update({ masquerade: true });
+      await installMasquerade({ ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) });
+    } else if (journal.record.masquerade) {
+      await removeMasquerade();
+      journal.update({ masquerade: false });
+    }
+  };
+
+  return {
+    netlink,
+    namespaceId: namespace.id,
+    ranges: { ipv4: four.range, ipv6: six.range },
+    routers: { ipv4: four.router, ipv6: six.router },
+    async prepare() {
+      await checkRanges(netlink, ranges, routers);
+      const uplinks = (await netlink.listLinks()).map(({ name }) => name).filter(isUplink);
+      enableForwarding(journal, { ipv4: four.range !== undefined, ipv6: six.range !== undefined, uplinks });
+      const [, , warnings] = await Promise.all([
+        ensureNodeDevices(netlink, journal, { ranges, mtu: values.mtu, ...(four.router && { router4: four.router }), ...(six.router && { router6: six.router }) }),
+        masquerade(),
+        foreignForwardPolicy().catch((error: unknown) => {
+          logger.warn({ error: errorMessage(error) }, 'could not look for foreign FORWARD policies');
+          return [];
+        }),
+      ]);
+      return warnings;
+    },
+    close: () => { netlink.close(); },
+  };
+};

@@ -1,0 +1,137 @@
+import { errorMessage } from '@cilium-ts/core';
+import { createBpfHandlers } from './api/bpf-handlers.ts';
+import { createDaemonHandlers } from './api/daemon-handlers.ts';
+import { createEndpointHandlers, createIdentityHandlers } from './api/endpoint-handlers.ts';
+import { createPolicyHandlers } from './api/policy-handlers.ts';
+import { createApiServer } from './api/server.ts';
+import type { Composed } from './compose-state.ts';
+import { watchDevices } from './endpoint/device-watch.ts';
+import type { DeviceWatch } from './endpoint/device-watch.ts';
+import { restoreEndpoints, resumeEndpoints } from './endpoint/restore-endpoints.ts';
+import type { Part } from './lifecycle/part.ts';
+import { createMetricsServer } from './metrics/metrics-server.ts';
+import { startEventPump } from './monitor/event-pump.ts';
+import { createNodeAddresses } from './node/node-addresses.ts';
+import { createPolicyFolder } from './policy/policy-folder.ts';
+import type { FolderSnapshot } from './policy/policy-folder.ts';
+
+/**
+ * The parts of the agent in the order they start. First everything is read that says what should be; then, once, it is put
+ * in force; only then does anything else begin.
+ */
+export const agentParts = (composed: Composed): Part[] => {
+  const prometheus = composed.state.config.values['prometheus-serve-addr'];
+  return [
+    nodeAddressesPart(composed),
+    endpointsPart(composed),
+    policyPart(composed),
+    devicesPart(composed),
+    eventsPart(composed),
+    ...(prometheus === undefined ? [] : [createMetricsServer(prometheus, () => composed.state.metrics.registry.metrics())]),
+    apiPart(composed),
+  ];
+};
+
+/** Every address of the node is the host's, from before the first packet is judged. */
+const nodeAddressesPart = ({ state, opened, logger }: Composed): Part => {
+  const addresses = createNodeAddresses(opened.node.netlink, state.ipcache, { families: opened.families, logger });
+  return {
+    name: 'node-addresses',
+    async start() {
+      await addresses.read();
+      addresses.watch(() => {
+        // Before the first commit everything is read anyway.
+        if (state.ready()) state.writer.commit().catch((error: unknown) => { logger.error({ error: errorMessage(error) }, 'node addresses could not be published'); });
+      });
+    },
+    stop: () => { addresses.close(); },
+  };
+};
+
+const endpointsPart = ({ context, opened }: Composed): Part => ({
+  name: 'endpoints',
+  async start() {
+    await restoreEndpoints(context, opened.loaded.documents);
+  },
+  stop: () => undefined,
+});
+
+/** Reads all policies, puts everything in force for the first time, and follows the folder from then on. */
+const policyPart = ({ state, context, opened, logger }: Composed): Part => {
+  const { policies, writer, config } = state;
+  const path = config.values['policy-dir'];
+  const folder = path === undefined ? undefined : createPolicyFolder(path, logger);
+  const changed = async (snapshot: FolderSnapshot): Promise<void> => {
+    if (!(await policies.updateFolder(snapshot))) return;
+    const { revision } = await writer.commit();
+    state.announce('policy-updated', `policy revision ${revision} from ${path}`);
+  };
+  return {
+    name: 'policy',
+    async start() {
+      await policies.load();
+      if (folder) await policies.updateFolder(await folder.read());
+      await writer.commit();
+      await resumeEndpoints(context);
+      opened.identities.releaseUnclaimed();
+      opened.local.releaseUnclaimed();
+      for (const problem of policies.problems()) logger.error({}, problem);
+      folder?.watch(changed);
+    },
+    async stop() {
+      folder?.close();
+      await writer.close();
+    },
+  };
+};
+
+const devicesPart = ({ state, context }: Composed): Part => {
+  let watch: DeviceWatch | undefined;
+  return {
+    name: 'devices',
+    async start() {
+      watch = watchDevices(context, state.manager);
+      await watch.check();
+    },
+    stop: () => { watch?.close(); },
+  };
+};
+
+const eventsPart = ({ state, logger }: Composed): Part => {
+  let pump: ReturnType<typeof startEventPump> | undefined;
+  const labels = new Map<number, readonly string[]>();
+  const resolver = {
+    labelsOf(id: number): readonly string[] {
+      let found = labels.get(id);
+      if (!found) {
+        try {
+          found = state.identityOf(id).labels.toStrings();
+        } catch {
+          return [];
+        }
+        labels.set(id, found);
+      }
+      return found;
+    },
+    nameOf: (id: number) => state.endpoints.get(id)?.record.podName,
+  };
+  state.endpoints.listen(() => { labels.clear(); });
+  return {
+    name: 'events',
+    start() {
+      pump = startEventPump(state.datapath, state.hub, { resolver, logger });
+    },
+    async stop() {
+      state.hub.close();
+      await pump?.stop();
+    },
+  };
+};
+
+const apiPart = ({ state, logger }: Composed): Part => {
+  const server = createApiServer({
+    handlers: { ...createDaemonHandlers(state), ...createEndpointHandlers(state), ...createIdentityHandlers(state), ...createPolicyHandlers(state), ...createBpfHandlers(state) },
+    logger, version: state.version, metricsText: () => state.metrics.registry.metrics(), observe: (call) => { state.metrics.observeApi(call); },
+  });
+  return { name: 'api', start: () => server.listen(state.config.values['socket-path']), stop: () => server.close() };
+};
