@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { setup } from './setup.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
-const nx = (target, parallel) => ['npx', 'nx', 'run-many', '-t', target, `--parallel=${parallel}`, '--outputStyle=static'];
+const nx = (target, parallel) => ['node_modules/.bin/nx', 'run-many', '-t', target, `--parallel=${parallel}`, '--outputStyle=static'];
 
 /** The steps of each command; the arguments of the command line go to its last step. */
 const commands = {

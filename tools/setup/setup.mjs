@@ -21,7 +21,7 @@ export function setup({ vm = false } = {}) {
   installNodeModules();
   run('native addons', 'node', ['tools/build-native.mjs']);
   run('eBPF objects', 'node', ['tools/bpf-build/build.mjs']);
-  run('packages', 'npx', ['nx', 'run-many', '-t', 'build', '--parallel=2', '--outputStyle=static']);
+  run('packages', 'node_modules/.bin/nx', ['run-many', '-t', 'build', '--parallel=2', '--outputStyle=static']);
 }
 
 function checkMachine() {
