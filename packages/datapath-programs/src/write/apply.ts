@@ -1,6 +1,7 @@
 import type { ApplyReport, DesiredState, Slot } from '../state/desired.ts';
 import { normalise } from '../state/normalise.ts';
 import { planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
+import { isExact } from './address-book.ts';
 import { slotCount } from './cells.ts';
 import { extendVersions, inheritRows } from './extend.ts';
 import type { Made } from './obtain.ts';
@@ -58,6 +59,7 @@ async function publish(run: Run, { cidr, what }: AddressChange): Promise<void> {
   await state.book.gate.opened();
   run.changed = true;
   const failure = state.book.publishRemote(cidr, what);
+  if (isExact(cidr)) run.publishedAt = state.grace.mark();
   if (failure !== undefined) run.failures.push({ address: cidr.text, reason: failure.failed, effect: 'not-published', message: failure.message });
 }
 
@@ -78,6 +80,8 @@ async function finishAddresses(run: Run, { removals }: AddressPlan, deferred: Re
   const leaving = removals.filter(({ cidr }) => state.book.entries.has(cidr.text));
   if (leaving.length === 0 && deferred.size === 0) return;
   if (run.switched) await state.grace.wait(state.switchedAt);
+  // A packet that missed a new address in the hash must still find the prefix that it looks for next.
+  if (leaving.some(({ cidr }) => !isExact(cidr))) await state.grace.wait(run.publishedAt);
   for (const change of deferred) await publish(run, change);
   for (const { cidr } of leaving) state.book.unpublish(cidr);
   state.book.flush();

@@ -57,6 +57,8 @@ function collect(version: PolicyVersion, { what, before }: AddressChange, add: M
     const row = effectiveRow(version, direction, before);
     const planned = add.get(key) ?? version.entries.get(key);
     if (planned !== undefined && planned !== row) return false;
+    // Left over from when something carried the identity last: it must not be deleted now.
+    version.stale.delete(key);
     if (planned === undefined) add.set(key, row);
   }
   return true;

@@ -4,6 +4,7 @@ import { CELL_FLAG, ENDPOINT_FLAG, endpointInfo, type EndpointInfo } from '@cili
 import type { ApplyFailure, DesiredEndpoint, Slot } from '../state/desired.ts';
 import type { NormalState } from '../state/normalise.ts';
 import type { AddressEntry } from './address-book.ts';
+import type { GraceMark } from './grace.ts';
 import type { ActiveSlot, WriterState } from './state.ts';
 import { isAnyOnly, type Carriers } from './version.ts';
 
@@ -17,6 +18,8 @@ export interface Run {
   readonly unpublishable: Set<number>;
   changed: boolean;
   switched: boolean;
+  /** When an address last came into the hash. */
+  publishedAt: GraceMark;
 }
 
 /** The slots that stay in service, that come, and that go. */
@@ -38,7 +41,7 @@ export function createRun(state: WriterState, next: NormalState): Run {
     now: (identity) => identity < FIRST_ALLOCATED || now.has(identity),
     next: (identity) => identity < FIRST_ALLOCATED || later.has(identity),
   };
-  return { state, next, carriers, failures: [], unpublishable: new Set(), changed: false, switched: false };
+  return { state, next, carriers, failures: [], unpublishable: new Set(), changed: false, switched: false, publishedAt: 0 };
 }
 
 /** Sorts slots. A slot whose record changes goes and comes again: records are rewritten only out of service. */

@@ -70,6 +70,7 @@ export async function connectSlot(run: Run, active: ActiveSlot, desired: Desired
     await state.book.gate.opened();
     run.changed = true;
     failure = state.book.publishLocal(cidr, active.slot);
+    run.publishedAt = state.grace.mark();
     if (failure === undefined) published.push(cidr);
   }
   state.book.flush();

@@ -1,0 +1,75 @@
+import { silentLogger } from '@cilium-ts/core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { DesiredState } from '../../src/state/desired.ts';
+import { createWriter } from '../../src/write/writer.ts';
+import { policyChanges, states, TARGETS } from '../support/generate.ts';
+import { isLasting, startTraffic, stillBelieved } from '../support/interleave.ts';
+import { createMemoryStore } from '../support/memory-store.ts';
+import { observe, WORLD, type Observation } from '../support/reader.ts';
+import { oracle, probes } from '../support/world.ts';
+
+/** Deterministic numbers from a seed (mulberry32). */
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+const describeProbe = ({ probe, allowed }: Observation): string => `${probe.ifindex} -> ${probe.destination.text}:${probe.start - 6 * 65_536} ${allowed ? 'allowed' : 'denied'}`;
+
+const describeState = ({ endpoints, addresses }: DesiredState): string =>
+  [...[...endpoints].map(([slot, { identity, policy }]) => `${slot}: ${identity} ${policy === 'locked-down' ? policy : policy.key}`), ...[...addresses].map(([text, { identity }]) => `${text}: ${identity}`)].join('\n');
+
+const withoutEndpoints = ({ addresses }: DesiredState): DesiredState => ({ endpoints: new Map(), addresses });
+
+/** What a packet may be told while one state replaces another. */
+function permitted({ probe }: Observation, before: DesiredState, after: DesiredState): Set<boolean> {
+  const whole = new Set([oracle(before, probe), oracle(after, probe)]);
+  if (isLasting(probe, before, after)) return whole;
+  // An endpoint comes or goes: its packets are dropped meanwhile, or judged with the address already, still or not there.
+  const addresses = [before, after, withoutEndpoints(before), withoutEndpoints(after)];
+  return new Set([false, ...[before, after].flatMap((policies) => addresses.map((each) => oracle(policies, probe, each)))]);
+}
+
+async function run(sequence: readonly DesiredState[], seed: number, settle: boolean): Promise<void> {
+  const store = createMemoryStore();
+  const writer = await createWriter({ store, logger: silentLogger }, { world: WORLD, reclaimDelayMs: 60_000 });
+  const all = probes(sequence, TARGETS);
+  if (all.length === 0) return;
+  const [first, ...rest] = sequence;
+  if (first === undefined) return;
+  await writer.apply(first);
+  let before = first;
+  const traffic = startTraffic(store, all, randomFrom(seed));
+  for (const after of rest) {
+    const report = await writer.apply(after);
+    expect(report.failures).toEqual([]);
+    // Packets that began under the old epoch may still be under way: they count for this change.
+    traffic.drain();
+    for (const observation of traffic.observations) {
+      if (!permitted(observation, before, after).has(observation.allowed)) throw new Error(`neither old nor new: ${describeProbe(observation)}\n${describeState(before)}\n${describeState(after)}`);
+      if (stillBelieved(store, observation) && observation.allowed !== oracle(after, observation.probe)) throw new Error(`believed for ever: ${describeProbe(observation)}`);
+    }
+    traffic.observations.length = 0;
+    for (const probe of all) {
+      if (observe(store, probe).allowed !== oracle(after, probe)) throw new Error(`in force: ${describeProbe(observe(store, probe))}`);
+    }
+    if (settle) await writer.settled();
+    before = after;
+  }
+}
+
+describe('packets at any moment of a change', () => {
+  it('are judged by the old or by the new policy set, and what is remembered is the new one', async () => {
+    await fc.assert(fc.asyncProperty(policyChanges, fc.integer(), fc.boolean(), run), { numRuns: 400 });
+  });
+
+  it('never by another identity’s, when endpoints come, go and change their labels', async () => {
+    await fc.assert(fc.asyncProperty(states, fc.integer(), fc.boolean(), run), { numRuns: 400 });
+  });
+});
