@@ -73,7 +73,7 @@ export const startAgent = async (bench: Bench, place: AgentPlace, options: Agent
     child.kill(signal);
     return exited;
   };
-  bench.onClose(() => void stop('SIGKILL'));
+  bench.onClose(async () => void (await stop('SIGKILL')));
   if (!options.doNotWait) await untilReady(place, { exited, timeoutMs, log });
   const startedAfterMs = options.doNotWait ? undefined : performance.now() - begin;
   return { pid, socketPath: place.folders.socket, startedAfterMs, exited, log, stop };

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 /** A process, told from a later one with the same id by when it started. */
 export interface ProcessRecord {
@@ -13,6 +13,8 @@ export interface ProcessRecord {
 export interface TestbedRecord {
   readonly name: string;
   readonly owner: ProcessRecord;
+  /** The pid namespace in which process ids of this record mean something, as /proc/self/ns/pid shows it. */
+  readonly pidNamespace: string;
   readonly processes: readonly ProcessRecord[];
   readonly cgroup: string;
   /** The testbed is meant to outlive its owner (`npm run demo -- --keep`). */
@@ -46,7 +48,15 @@ export const writeRecord = (folder: string, record: TestbedRecord): void => {
   renameSync(`${path}.new`, path);
 };
 
-/** Reads a testbed's record; undefined if its folder has none. */
+/** Makes a testbed's folder, which has its record from the moment it exists. */
+export const createFolder = (folder: string, record: TestbedRecord): void => {
+  const unfinished = join(dirname(folder), `.${basename(folder)}`);
+  mkdirSync(unfinished, { mode: 0o755 });
+  writeRecord(unfinished, record);
+  renameSync(unfinished, folder);
+};
+
+/** Reads a testbed's record; undefined if the folder is gone, or none of ours. */
 export const readRecord = (folder: string): TestbedRecord | undefined => {
   try {
     return JSON.parse(readFileSync(join(folder, RECORD), 'utf8')) as TestbedRecord;
@@ -54,6 +64,26 @@ export const readRecord = (folder: string): TestbedRecord | undefined => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new Error(`read testbed record in ${folder}: ${(error as Error).message}`, { cause: error });
   }
+};
+
+export const ownPidNamespace = (): string => readlinkSync('/proc/self/ns/pid');
+
+/** The machine's first pid namespace, which sees every process (PROC_PID_INIT_INO of linux/proc_ns.h). */
+const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
+
+const hasProcesses = (pidNamespace: string): boolean =>
+  readdirSync('/proc').some((name) => {
+    try {
+      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/ns/pid`) === pidNamespace;
+    } catch {
+      return false;
+    }
+  });
+
+/** Whether the owner is certainly dead. What cannot be seen from this pid namespace counts as living. */
+const isOwnerDead = (record: TestbedRecord): boolean => {
+  if (record.pidNamespace === ownPidNamespace()) return !isAlive(record.owner);
+  return ownPidNamespace() === INITIAL_PID_NAMESPACE && !hasProcesses(record.pidNamespace);
 };
 
 /** Mount points at or under a folder, innermost first, as this process sees them. */
@@ -64,12 +94,16 @@ const mountsUnder = (folder: string): string[] =>
     .filter((path) => path === folder || path.startsWith(`${folder}/`))
     .reverse();
 
-const kill = (record: ProcessRecord): void => {
-  try {
-    if (isAlive(record)) process.kill(record.pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
+/** How long the processes of a testbed may take to die of SIGKILL: they have maps and mounts to give back. */
+const DEATH_MS = 10_000;
+const POLL_MS = 2;
+
+/** Kills and waits, blocking: what a process writes after its folder has gone would stay. */
+const killAll = (records: readonly ProcessRecord[]): void => {
+  const alive = records.filter(isAlive);
+  for (const { pid } of alive) process.kill(pid, 'SIGKILL');
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (const deadline = Date.now() + DEATH_MS; alive.some(isAlive) && Date.now() < deadline; ) Atomics.wait(sleeper, 0, 0, POLL_MS);
 };
 
 const removeCgroup = (folder: string): void => {
@@ -82,28 +116,34 @@ const removeCgroup = (folder: string): void => {
  * Removes a testbed's processes, mounts, namespaces, cgroup and folder, all synchronously: it also runs while the
  * process exits. What is gone already does not matter.
  */
-export const removeTestbed = (folder: string, record: TestbedRecord | undefined): void => {
-  record?.processes.forEach(kill);
+export const removeTestbed = (folder: string, record: TestbedRecord): void => {
+  if (record.pidNamespace === ownPidNamespace()) killAll(record.processes);
   for (const mount of mountsUnder(folder)) execFileSync('umount', ['--lazy', mount]);
-  if (record) removeCgroup(record.cgroup);
+  removeCgroup(record.cgroup);
   rmSync(folder, { recursive: true, force: true });
 };
 
-/** Every testbed of this machine: its folder and, where it could be written in time, its record. */
-export const listTestbeds = (): { folder: string; record: TestbedRecord | undefined; abandoned: boolean }[] =>
+/** Every testbed of this machine. */
+export const listTestbeds = (): { folder: string; record: TestbedRecord; abandoned: boolean }[] =>
   readdirSync(RUN_FOLDER)
     .filter((name) => name.startsWith(PREFIX))
-    .map((name) => {
+    .flatMap((name) => {
       const folder = join(RUN_FOLDER, name);
       const record = readRecord(folder);
-      const pid = Number(name.slice(PREFIX.length).split('-')[0]);
-      const owner = record ? isAlive(record.owner) : describeProcess(pid) !== undefined;
-      return { folder, record, abandoned: !owner && !record?.kept };
+      return record ? [{ folder, record, abandoned: !record.kept && isOwnerDead(record) }] : [];
     });
 
 /** Removes what testbeds left whose owner is dead, and names their folders. */
 export const removeAbandoned = (): string[] => {
-  const abandoned = listTestbeds().filter((testbed) => testbed.abandoned);
-  for (const { folder, record } of abandoned) removeTestbed(folder, record);
-  return abandoned.map(({ folder }) => folder);
+  const removed: string[] = [];
+  for (const { folder, record } of listTestbeds().filter((testbed) => testbed.abandoned)) {
+    try {
+      removeTestbed(folder, record);
+      removed.push(folder);
+    } catch (error) {
+      // Another process may have been removing it at the same time.
+      if (existsSync(folder)) throw new Error(`remove abandoned testbed ${folder}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  return removed;
 };

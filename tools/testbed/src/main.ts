@@ -6,7 +6,7 @@ const USAGE = `usage: testbed list            testbeds of this machine
 
 const list = (): void => {
   for (const { folder, record, abandoned } of listTestbeds()) {
-    const state = abandoned ? 'abandoned' : record?.kept ? 'kept' : `in use by process ${record?.owner.pid}`;
+    const state = abandoned ? 'abandoned' : record.kept ? 'kept' : `in use by process ${record.owner.pid}`;
     console.log(`${folder}  ${state}`);
   }
 };
@@ -14,7 +14,7 @@ const list = (): void => {
 const clean = (kept: boolean): void => {
   const removed = removeAbandoned();
   for (const { folder, record } of kept ? listTestbeds() : []) {
-    if (!record?.kept) continue;
+    if (!record.kept) continue;
     removeTestbed(folder, record);
     removed.push(folder);
   }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { PREFIX, RUN_FOLDER, describeProcess, isAlive, removeAbandoned, removeTestbed, writeRecord } from './cleanup.ts';
+import { PREFIX, RUN_FOLDER, createFolder, describeProcess, isAlive, ownPidNamespace, removeAbandoned, removeTestbed, writeRecord } from './cleanup.ts';
 import type { ProcessRecord, TestbedRecord } from './cleanup.ts';
 import { guardExit } from './exit-guard.ts';
 import { makeNode } from './node.ts';
@@ -51,9 +51,7 @@ export const createTestbed = (options: TestbedOptions): Testbed => {
   const folder = join(RUN_FOLDER, unique);
   const cgroup = join(cgroupRoot(), unique);
   const state = new TestbedState(name, folder, cgroup);
-  mkdirSync(folder, { mode: 0o755 });
-  state.save();
-  mkdirSync(cgroup);
+  state.create();
   return testbedHandle(state);
 };
 
@@ -99,6 +97,11 @@ class TestbedState implements Bench {
     this.#closers.push(close);
   }
 
+  create(): void {
+    createFolder(this.folder, this.#record());
+    mkdirSync(this.cgroup);
+  }
+
   save(): void {
     writeRecord(this.folder, this.#record());
   }
@@ -115,7 +118,7 @@ class TestbedState implements Bench {
   }
 
   #record(): TestbedRecord {
-    return { name: this.name, owner: this.#owner, processes: [...this.#processes.values()], cgroup: this.cgroup, kept: this.#kept };
+    return { name: this.name, owner: this.#owner, pidNamespace: ownPidNamespace(), processes: [...this.#processes.values()], cgroup: this.cgroup, kept: this.#kept };
   }
 
   async #close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -88,9 +88,9 @@ it('stays when kept, until it is removed', async () => {
   const { report, exit } = await shortLived('keep');
   await exit;
   expect(removeAbandoned()).not.toContain(report.folder);
-  const kept = listTestbeds().find(({ folder }) => folder === report.folder);
+  const kept = listTestbeds().find(({ folder }) => folder === report.folder)!;
   expect(kept).toMatchObject({ abandoned: false, record: { kept: true, name: 'short' } });
-  removeTestbed(report.folder, kept?.record);
+  removeTestbed(report.folder, kept.record);
   await expectNothingLeft(report);
 });
 
@@ -98,6 +98,16 @@ it('leaves the testbeds of the living alone', async () => {
   await using testbed = createTestbed({ name: 'living' });
   expect(removeAbandoned()).not.toContain(testbed.folder);
   expect(listTestbeds().find(({ folder }) => folder === testbed.folder)).toMatchObject({ abandoned: false, record: { name: 'living' } });
+});
+
+it('leaves alone what another pid namespace may still use', async () => {
+  await using testbed = createTestbed({ name: 'foreign' });
+  const code = `import { removeAbandoned, listTestbeds } from '${join(import.meta.dirname, '../src/cleanup.ts')}';
+    removeAbandoned();
+    console.log(listTestbeds().filter(({ folder, abandoned }) => folder === '${testbed.folder}' && !abandoned).length);`;
+  const args = ['--conditions=@cilium-ts/source', '--import', join(FIXTURES, 'run-typescript.mjs'), '--input-type=module', '--eval', code];
+  expect(execFileSync('unshare', ['--pid', '--fork', '--mount-proc', process.execPath, ...args], { encoding: 'utf8' }).trim()).toBe('1');
+  expect(existsSync(testbed.folder)).toBe(true);
 });
 
 it('refuses names that would not do', async () => {
