@@ -13,7 +13,7 @@ const TYPES = { 1: 'hash', 2: 'array', 6: 'percpu_array', 9: 'lru_hash', 11: 'lp
 
 /** maps.ts: what each map is made of. */
 export function emitMaps(btf, maps) {
-  const rows = maps.map(({ name, type, maxEntries, flags, key, value }) => {
+  const rows = maps.toSorted((a, b) => a.name.localeCompare(b.name)).map(({ name, type, maxEntries, flags, key, value }) => {
     if (TYPES[type] === undefined) throw new Error(`codegen: map ${name} has type ${type}, which codegen does not know`);
     const [keySize, valueSize] = [key, value].map((each) => (each === undefined ? 0 : btf.size(each)));
     return `  ${name}: { type: '${TYPES[type]}', keySize: ${keySize}, valueSize: ${valueSize}, maxEntries: ${maxEntries}, flags: ${flags} },`;

@@ -13,7 +13,23 @@ export function collectStructs(btf, roots) {
     found.set(type.name, type);
   };
   for (const root of roots) visit(root);
-  return [...found.values()];
+  return ordered([...found.values()], btf);
+}
+
+/** By name, but what lies within a struct before it: the order of BTF changes with the programs' code. */
+function ordered(structs, btf) {
+  const done = new Set();
+  const put = (type) => {
+    if (done.has(type)) return;
+    for (const member of type.members) {
+      let inner = btf.resolve(member.type_id);
+      while (inner.kind === 'ARRAY') inner = btf.resolve(inner.type_id);
+      if (inner.kind === 'STRUCT') put(inner);
+    }
+    done.add(type);
+  };
+  for (const type of structs.sort((a, b) => a.name.localeCompare(b.name))) put(type);
+  return [...done];
 }
 
 /** The codec expression and TypeScript type of a member. */

@@ -2,143 +2,6 @@
 
 import { array, be16, bytes, s32, struct, u16, u32, u64, u8, type Codec } from '@cilium-ts/bpf-maps';
 
-/** struct policy_key, 12 bytes. */
-export interface PolicyKey {
-  readonly version: number;
-  readonly direction: number;
-  readonly identity: number;
-}
-
-/** Codec of struct policy_key. */
-export const policyKey: Codec<PolicyKey> = /* @__PURE__ */ struct(
-  { version: [u32, 0], direction: [u32, 4], identity: [u32, 8] },
-  12,
-);
-
-/** Byte offsets within struct policy_key. */
-export const policyKeyOffsets = { version: 0, direction: 4, identity: 8 } as const;
-
-/** struct policy_value, 4 bytes. */
-export interface PolicyValue {
-  readonly row: number;
-}
-
-/** Codec of struct policy_value. */
-export const policyValue: Codec<PolicyValue> = /* @__PURE__ */ struct(
-  { row: [u32, 0] },
-  4,
-);
-
-/** Byte offsets within struct policy_value. */
-export const policyValueOffsets = { row: 0 } as const;
-
-/** struct fragment_key, 40 bytes. */
-export interface FragmentKey {
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  readonly id: number;
-  readonly protocol: number;
-  readonly reserved: Uint8Array;
-}
-
-/** Codec of struct fragment_key. */
-export const fragmentKey: Codec<FragmentKey> = /* @__PURE__ */ struct(
-  { source: [bytes(16), 0], destination: [bytes(16), 16], id: [u32, 32], protocol: [u8, 36], reserved: [bytes(3), 37] },
-  40,
-);
-
-/** Byte offsets within struct fragment_key. */
-export const fragmentKeyOffsets = { source: 0, destination: 16, id: 32, protocol: 36, reserved: 37 } as const;
-
-/** struct fragment, 16 bytes. */
-export interface Fragment {
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-  readonly protocol: number;
-  readonly kind: number;
-  readonly icmpType: number;
-  readonly traits: number;
-  readonly seen: number;
-  readonly reserved: number;
-}
-
-/** Codec of struct fragment. */
-export const fragment: Codec<Fragment> = /* @__PURE__ */ struct(
-  { sourcePort: [be16, 0], destinationPort: [be16, 2], protocol: [u8, 4], kind: [u8, 5], icmpType: [u8, 6], traits: [u8, 7], seen: [u32, 8], reserved: [u32, 12] },
-  16,
-);
-
-/** Byte offsets within struct fragment. */
-export const fragmentOffsets = { sourcePort: 0, destinationPort: 2, protocol: 4, kind: 5, icmpType: 6, traits: 7, seen: 8, reserved: 12 } as const;
-
-/** struct flow_key, 40 bytes. */
-export interface FlowKey {
-  readonly address0: Uint8Array;
-  readonly address1: Uint8Array;
-  readonly port0: number;
-  readonly port1: number;
-  readonly protocol: number;
-  readonly kind: number;
-  readonly reserved: number;
-}
-
-/** Codec of struct flow_key. */
-export const flowKey: Codec<FlowKey> = /* @__PURE__ */ struct(
-  { address0: [bytes(16), 0], address1: [bytes(16), 16], port0: [be16, 32], port1: [be16, 34], protocol: [u8, 36], kind: [u8, 37], reserved: [u16, 38] },
-  40,
-);
-
-/** Byte offsets within struct flow_key. */
-export const flowKeyOffsets = { address0: 0, address1: 16, port0: 32, port1: 34, protocol: 36, kind: 37, reserved: 38 } as const;
-
-/** struct flow, 64 bytes. */
-export interface Flow {
-  readonly decision: bigint;
-  readonly generation: readonly number[];
-  readonly end: readonly number[];
-  readonly identity: readonly number[];
-  readonly lastSeen: number;
-  readonly state: number;
-  readonly began: number;
-  readonly reserved: number;
-  readonly flags: number;
-  readonly rewriteAddress: Uint8Array;
-  readonly rewritePort: number;
-  readonly rewriteId: number;
-}
-
-/** Codec of struct flow. */
-export const flow: Codec<Flow> = /* @__PURE__ */ struct(
-  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], identity: [array(u32, 2), 24], lastSeen: [u32, 32], state: [u32, 36], began: [u8, 40], reserved: [u8, 41], flags: [u16, 42], rewriteAddress: [bytes(16), 44], rewritePort: [be16, 60], rewriteId: [u16, 62] },
-  64,
-);
-
-/** Byte offsets within struct flow. */
-export const flowOffsets = { decision: 0, generation: 8, end: 16, identity: 24, lastSeen: 32, state: 36, began: 40, reserved: 41, flags: 42, rewriteAddress: 44, rewritePort: 60, rewriteId: 62 } as const;
-
-/** struct endpoint_info, 64 bytes. */
-export interface EndpointInfo {
-  readonly address6: Uint8Array;
-  readonly address4: Uint8Array;
-  readonly ifindex: number;
-  readonly netnsId: number;
-  readonly endpointId: number;
-  readonly mtu: number;
-  readonly mac: Uint8Array;
-  readonly hostMac: Uint8Array;
-  readonly flags: number;
-  readonly reserved: Uint8Array;
-}
-
-/** Codec of struct endpoint_info. */
-export const endpointInfo: Codec<EndpointInfo> = /* @__PURE__ */ struct(
-  { address6: [bytes(16), 0], address4: [bytes(16), 16], ifindex: [u32, 32], netnsId: [s32, 36], endpointId: [u16, 40], mtu: [u16, 42], mac: [bytes(6), 44], hostMac: [bytes(6), 50], flags: [u16, 56], reserved: [bytes(6), 58] },
-  64,
-);
-
-/** Byte offsets within struct endpoint_info. */
-export const endpointInfoOffsets = { address6: 0, address4: 16, ifindex: 32, netnsId: 36, endpointId: 40, mtu: 42, mac: 44, hostMac: 50, flags: 56, reserved: 58 } as const;
-
 /** struct address_key, 16 bytes. */
 export interface AddressKey {
   readonly address: Uint8Array;
@@ -166,68 +29,6 @@ export const addressRef: Codec<AddressRef> = /* @__PURE__ */ struct(
 
 /** Byte offsets within struct address_ref. */
 export const addressRefOffsets = { ref: 0 } as const;
-
-/** struct prefix_key, 20 bytes. */
-export interface PrefixKey {
-  readonly prefixlen: number;
-  readonly address: Uint8Array;
-}
-
-/** Codec of struct prefix_key. */
-export const prefixKey: Codec<PrefixKey> = /* @__PURE__ */ struct(
-  { prefixlen: [u32, 0], address: [bytes(16), 4] },
-  20,
-);
-
-/** Byte offsets within struct prefix_key. */
-export const prefixKeyOffsets = { prefixlen: 0, address: 4 } as const;
-
-/** struct remote, 8 bytes. */
-export interface Remote {
-  readonly identity: number;
-  readonly flags: number;
-}
-
-/** Codec of struct remote. */
-export const remote: Codec<Remote> = /* @__PURE__ */ struct(
-  { identity: [u32, 0], flags: [u32, 4] },
-  8,
-);
-
-/** Byte offsets within struct remote. */
-export const remoteOffsets = { identity: 0, flags: 4 } as const;
-
-/** struct metric, 16 bytes. */
-export interface Metric {
-  readonly packets: bigint;
-  readonly bytes: bigint;
-}
-
-/** Codec of struct metric. */
-export const metric: Codec<Metric> = /* @__PURE__ */ struct(
-  { packets: [u64, 0], bytes: [u64, 8] },
-  16,
-);
-
-/** Byte offsets within struct metric. */
-export const metricOffsets = { packets: 0, bytes: 8 } as const;
-
-/** struct node_state, 16400 bytes. */
-export interface NodeState {
-  readonly epoch: bigint;
-  readonly addressesGeneration: number;
-  readonly reserved: number;
-  readonly addressBuckets: readonly number[];
-}
-
-/** Codec of struct node_state. */
-export const nodeState: Codec<NodeState> = /* @__PURE__ */ struct(
-  { epoch: [u64, 0], addressesGeneration: [u32, 8], reserved: [u32, 12], addressBuckets: [array(u32, 4096), 16] },
-  16400,
-);
-
-/** Byte offsets within struct node_state. */
-export const nodeStateOffsets = { epoch: 0, addressesGeneration: 8, reserved: 12, addressBuckets: 16 } as const;
 
 /** struct cell_half, 32 bytes. */
 export interface CellHalf {
@@ -264,20 +65,28 @@ export const cell: Codec<Cell> = /* @__PURE__ */ struct(
 /** Byte offsets within struct cell. */
 export const cellOffsets = { half: 0 } as const;
 
-/** struct row_boundary, 8 bytes. */
-export interface RowBoundary {
-  readonly start: number;
-  readonly verdict: number;
+/** struct endpoint_info, 64 bytes. */
+export interface EndpointInfo {
+  readonly address6: Uint8Array;
+  readonly address4: Uint8Array;
+  readonly ifindex: number;
+  readonly netnsId: number;
+  readonly endpointId: number;
+  readonly mtu: number;
+  readonly mac: Uint8Array;
+  readonly hostMac: Uint8Array;
+  readonly flags: number;
+  readonly reserved: Uint8Array;
 }
 
-/** Codec of struct row_boundary. */
-export const rowBoundary: Codec<RowBoundary> = /* @__PURE__ */ struct(
-  { start: [u32, 0], verdict: [u32, 4] },
-  8,
+/** Codec of struct endpoint_info. */
+export const endpointInfo: Codec<EndpointInfo> = /* @__PURE__ */ struct(
+  { address6: [bytes(16), 0], address4: [bytes(16), 16], ifindex: [u32, 32], netnsId: [s32, 36], endpointId: [u16, 40], mtu: [u16, 42], mac: [bytes(6), 44], hostMac: [bytes(6), 50], flags: [u16, 56], reserved: [bytes(6), 58] },
+  64,
 );
 
-/** Byte offsets within struct row_boundary. */
-export const rowBoundaryOffsets = { start: 0, verdict: 4 } as const;
+/** Byte offsets within struct endpoint_info. */
+export const endpointInfoOffsets = { address6: 0, address4: 16, ifindex: 32, netnsId: 36, endpointId: 40, mtu: 42, mac: 44, hostMac: 50, flags: 56, reserved: 58 } as const;
 
 /** struct event, 88 bytes. */
 export interface Event {
@@ -315,3 +124,194 @@ export const event: Codec<Event> = /* @__PURE__ */ struct(
 
 /** Byte offsets within struct event. */
 export const eventOffsets = { timestamp: 0, type: 8, version: 9, reason: 10, direction: 11, flags: 12, point: 14, protocol: 15, sourceIdentity: 16, destinationIdentity: 20, sourceEndpoint: 24, destinationEndpoint: 26, ifindex: 28, length: 32, egressVerdict: 36, ingressVerdict: 40, sourcePort: 44, destinationPort: 46, source: 48, destination: 64, tcpFlags: 80, icmpType: 81, ethertype: 82, reserved: 84 } as const;
+
+/** struct flow, 64 bytes. */
+export interface Flow {
+  readonly decision: bigint;
+  readonly generation: readonly number[];
+  readonly end: readonly number[];
+  readonly identity: readonly number[];
+  readonly lastSeen: number;
+  readonly state: number;
+  readonly began: number;
+  readonly reserved: number;
+  readonly flags: number;
+  readonly rewriteAddress: Uint8Array;
+  readonly rewritePort: number;
+  readonly rewriteId: number;
+}
+
+/** Codec of struct flow. */
+export const flow: Codec<Flow> = /* @__PURE__ */ struct(
+  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], identity: [array(u32, 2), 24], lastSeen: [u32, 32], state: [u32, 36], began: [u8, 40], reserved: [u8, 41], flags: [u16, 42], rewriteAddress: [bytes(16), 44], rewritePort: [be16, 60], rewriteId: [u16, 62] },
+  64,
+);
+
+/** Byte offsets within struct flow. */
+export const flowOffsets = { decision: 0, generation: 8, end: 16, identity: 24, lastSeen: 32, state: 36, began: 40, reserved: 41, flags: 42, rewriteAddress: 44, rewritePort: 60, rewriteId: 62 } as const;
+
+/** struct flow_key, 40 bytes. */
+export interface FlowKey {
+  readonly address0: Uint8Array;
+  readonly address1: Uint8Array;
+  readonly port0: number;
+  readonly port1: number;
+  readonly protocol: number;
+  readonly kind: number;
+  readonly reserved: number;
+}
+
+/** Codec of struct flow_key. */
+export const flowKey: Codec<FlowKey> = /* @__PURE__ */ struct(
+  { address0: [bytes(16), 0], address1: [bytes(16), 16], port0: [be16, 32], port1: [be16, 34], protocol: [u8, 36], kind: [u8, 37], reserved: [u16, 38] },
+  40,
+);
+
+/** Byte offsets within struct flow_key. */
+export const flowKeyOffsets = { address0: 0, address1: 16, port0: 32, port1: 34, protocol: 36, kind: 37, reserved: 38 } as const;
+
+/** struct fragment, 16 bytes. */
+export interface Fragment {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly protocol: number;
+  readonly kind: number;
+  readonly icmpType: number;
+  readonly traits: number;
+  readonly seen: number;
+  readonly reserved: number;
+}
+
+/** Codec of struct fragment. */
+export const fragment: Codec<Fragment> = /* @__PURE__ */ struct(
+  { sourcePort: [be16, 0], destinationPort: [be16, 2], protocol: [u8, 4], kind: [u8, 5], icmpType: [u8, 6], traits: [u8, 7], seen: [u32, 8], reserved: [u32, 12] },
+  16,
+);
+
+/** Byte offsets within struct fragment. */
+export const fragmentOffsets = { sourcePort: 0, destinationPort: 2, protocol: 4, kind: 5, icmpType: 6, traits: 7, seen: 8, reserved: 12 } as const;
+
+/** struct fragment_key, 40 bytes. */
+export interface FragmentKey {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly id: number;
+  readonly protocol: number;
+  readonly reserved: Uint8Array;
+}
+
+/** Codec of struct fragment_key. */
+export const fragmentKey: Codec<FragmentKey> = /* @__PURE__ */ struct(
+  { source: [bytes(16), 0], destination: [bytes(16), 16], id: [u32, 32], protocol: [u8, 36], reserved: [bytes(3), 37] },
+  40,
+);
+
+/** Byte offsets within struct fragment_key. */
+export const fragmentKeyOffsets = { source: 0, destination: 16, id: 32, protocol: 36, reserved: 37 } as const;
+
+/** struct metric, 16 bytes. */
+export interface Metric {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+/** Codec of struct metric. */
+export const metric: Codec<Metric> = /* @__PURE__ */ struct(
+  { packets: [u64, 0], bytes: [u64, 8] },
+  16,
+);
+
+/** Byte offsets within struct metric. */
+export const metricOffsets = { packets: 0, bytes: 8 } as const;
+
+/** struct node_state, 16400 bytes. */
+export interface NodeState {
+  readonly epoch: bigint;
+  readonly addressesGeneration: number;
+  readonly reserved: number;
+  readonly addressBuckets: readonly number[];
+}
+
+/** Codec of struct node_state. */
+export const nodeState: Codec<NodeState> = /* @__PURE__ */ struct(
+  { epoch: [u64, 0], addressesGeneration: [u32, 8], reserved: [u32, 12], addressBuckets: [array(u32, 4096), 16] },
+  16400,
+);
+
+/** Byte offsets within struct node_state. */
+export const nodeStateOffsets = { epoch: 0, addressesGeneration: 8, reserved: 12, addressBuckets: 16 } as const;
+
+/** struct policy_key, 12 bytes. */
+export interface PolicyKey {
+  readonly version: number;
+  readonly direction: number;
+  readonly identity: number;
+}
+
+/** Codec of struct policy_key. */
+export const policyKey: Codec<PolicyKey> = /* @__PURE__ */ struct(
+  { version: [u32, 0], direction: [u32, 4], identity: [u32, 8] },
+  12,
+);
+
+/** Byte offsets within struct policy_key. */
+export const policyKeyOffsets = { version: 0, direction: 4, identity: 8 } as const;
+
+/** struct policy_value, 4 bytes. */
+export interface PolicyValue {
+  readonly row: number;
+}
+
+/** Codec of struct policy_value. */
+export const policyValue: Codec<PolicyValue> = /* @__PURE__ */ struct(
+  { row: [u32, 0] },
+  4,
+);
+
+/** Byte offsets within struct policy_value. */
+export const policyValueOffsets = { row: 0 } as const;
+
+/** struct prefix_key, 20 bytes. */
+export interface PrefixKey {
+  readonly prefixlen: number;
+  readonly address: Uint8Array;
+}
+
+/** Codec of struct prefix_key. */
+export const prefixKey: Codec<PrefixKey> = /* @__PURE__ */ struct(
+  { prefixlen: [u32, 0], address: [bytes(16), 4] },
+  20,
+);
+
+/** Byte offsets within struct prefix_key. */
+export const prefixKeyOffsets = { prefixlen: 0, address: 4 } as const;
+
+/** struct remote, 8 bytes. */
+export interface Remote {
+  readonly identity: number;
+  readonly flags: number;
+}
+
+/** Codec of struct remote. */
+export const remote: Codec<Remote> = /* @__PURE__ */ struct(
+  { identity: [u32, 0], flags: [u32, 4] },
+  8,
+);
+
+/** Byte offsets within struct remote. */
+export const remoteOffsets = { identity: 0, flags: 4 } as const;
+
+/** struct row_boundary, 8 bytes. */
+export interface RowBoundary {
+  readonly start: number;
+  readonly verdict: number;
+}
+
+/** Codec of struct row_boundary. */
+export const rowBoundary: Codec<RowBoundary> = /* @__PURE__ */ struct(
+  { start: [u32, 0], verdict: [u32, 4] },
+  8,
+);
+
+/** Byte offsets within struct row_boundary. */
+export const rowBoundaryOffsets = { start: 0, verdict: 4 } as const;
