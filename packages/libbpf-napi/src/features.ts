@@ -1,8 +1,9 @@
+import { release } from 'node:os';
+import { failure, LibbpfError } from './error.ts';
 import { HELPERS, helperSince, type Helper } from './helper-names.ts';
 import { mapTypeNumber, mapTypes, mapTypeSince, type MapType } from './map-type.ts';
 import { native } from './native.ts';
 import { programTypeNumber, programTypes, programTypeSince, type ProgramType } from './program-type.ts';
-import { failure } from './error.ts';
 
 /** Something that a kernel may have or lack. */
 export type Feature =
@@ -17,7 +18,7 @@ export type ProbeResult =
   | { readonly feature: Feature; readonly supported: true }
   | { readonly feature: Feature; readonly supported: false; readonly reason: string; /** the first kernel version with it, where known */ readonly since: string | undefined };
 
-/** What a kernel can do, by name. */
+/** What a kernel can do, by name. Types that cannot be tried are left out. */
 export interface Features {
   readonly programs: Readonly<Partial<Record<ProgramType, boolean>>>;
   readonly maps: Readonly<Partial<Record<MapType, boolean>>>;
@@ -67,12 +68,27 @@ const helperNumber = (helper: Helper): number => {
   return number;
 };
 
+/** By the version number. Names the likely cause; the answer itself never depends on it. */
+const isOlderThan = (since: string): boolean => {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const [sinceMajor = 0, sinceMinor = 0] = since.split('.').map(Number);
+  return major < sinceMajor || (major === sinceMajor && minor < sinceMinor);
+};
+
+const explain = (name: string, since: string | undefined, option: string | undefined): string => {
+  const lacks = `this kernel (${release()}) does not have ${name}`;
+  if (since === undefined || since === '') return `${lacks}: a newer one may`;
+  if (isOlderThan(since)) return `${lacks}: Linux ${since} or newer is needed${option === undefined ? '' : `, with ${option}`}`;
+  return `${lacks}, which came with Linux ${since}: ${option === undefined ? 'it may be left out of its configuration, or be for other program types' : `it needs ${option}`}`;
+};
+
 const EOPNOTSUPP = -95;
 const answers = new Map<string, ProbeResult>();
 
 /**
  * Does the running kernel have a feature? Tried out, not guessed from its version. Conclusive answers are cached.
- * @throws LibbpfError when it cannot be tried: mostly `EPERM`, for want of privileges
+ * @throws LibbpfError when it cannot be tried: `EPERM` for want of privileges, `NOT_SUPPORTED` for what this package
+ * does not know how to try (types newer than its libbpf, helpers in tracing programs)
  */
 export const probe = (feature: Feature): ProbeResult => {
   const key = JSON.stringify([feature.kind, 'type' in feature ? feature.type : '', 'helper' in feature ? [feature.helper, feature.programType] : '']);
@@ -80,20 +96,31 @@ export const probe = (feature: Feature): ProbeResult => {
   if (known !== undefined) return known;
   const answer = ask(feature);
   const { name, since, option } = describeFeature(feature);
-  // libbpf 1.1 has no test program for types newer than itself.
-  if (answer < 0 && answer !== EOPNOTSUPP) throw failure(answer, `probing for ${name}`, { syscall: 'bpf' });
-  const needs = [since === undefined || since === '' ? 'a newer kernel' : `Linux ${since} or newer`, ...(option === undefined ? [] : [`the kernel option ${option}`])].join(' with ');
-  const reason = answer === EOPNOTSUPP ? `this package cannot probe for ${name}, which need ${needs}` : `this kernel does not have ${name}: they need ${needs}`;
-  const result: ProbeResult = answer > 0 ? { feature, supported: true } : { feature, supported: false, reason, since };
+  // libbpf 1.1 has no test program for types newer than itself, and none for tracing helpers.
+  if (answer === EOPNOTSUPP) throw new LibbpfError('NOT_SUPPORTED', `probing for ${name}: this version of the package cannot try it`);
+  if (answer < 0) throw failure(answer, `probing for ${name}`, { syscall: 'bpf' });
+  const result: ProbeResult = answer > 0 ? { feature, supported: true } : { feature, supported: false, reason: explain(name, since, option), since };
   answers.set(key, result);
   return result;
 };
 
 let all: Features | undefined;
 
-/** Probes for every program type, every map type and tcx (some 30 ms); cached. @throws LibbpfError as probe() */
+const tryAll = <T extends string>(types: readonly T[], feature: (type: T) => Feature): Partial<Record<T, boolean>> => {
+  const found: Partial<Record<T, boolean>> = {};
+  for (const type of types) {
+    try {
+      found[type] = probe(feature(type)).supported;
+    } catch (error) {
+      if (!(error instanceof LibbpfError && error.code === 'NOT_SUPPORTED')) throw error;
+    }
+  }
+  return found;
+};
+
+/** Probes for every program type, every map type and tcx (some 30 ms); cached. @throws LibbpfError `EPERM` */
 export const features = (): Features => (all ??= {
-  programs: Object.fromEntries(programTypes.map((type) => [type, probe({ kind: 'program', type }).supported])),
-  maps: Object.fromEntries(mapTypes.map((type) => [type, probe({ kind: 'map', type }).supported])),
+  programs: tryAll(programTypes, (type) => ({ kind: 'program', type })),
+  maps: tryAll(mapTypes, (type) => ({ kind: 'map', type })),
   tcx: probe({ kind: 'tcx' }).supported,
 });

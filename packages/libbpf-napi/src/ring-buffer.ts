@@ -24,12 +24,10 @@ export interface RingBufferOptions {
 export class RingBuffer implements AsyncIterable<RingBatch>, Disposable {
   readonly #box: HandleBox<RingHandle>;
   readonly #keepAlive: boolean;
-  // The thread's callback reaches this object through the box only: a forgotten ring buffer can be collected, one that
-  // somebody waits on cannot.
+  // All that the thread's callback holds: a ring buffer that somebody waits on stays, a forgotten one can be collected.
   readonly #waiting: { notify: (() => void) | undefined } = { notify: undefined };
   #started = false;
   #iterating = false;
-  #wake: (() => void) | undefined;
 
   /** Use openRingBuffer(). Takes ownership of the handle. */
   constructor(handle: RingHandle, name: string, keepAlive: boolean) {
@@ -54,13 +52,12 @@ export class RingBuffer implements AsyncIterable<RingBatch>, Disposable {
   async *[Symbol.asyncIterator](): AsyncGenerator<RingBatch, void, void> {
     if (this.#iterating) throw new LibbpfError('EBUSY', 'iterating a ring buffer: another iteration is under way');
     this.#iterating = true;
-    this.#waiting.notify = () => this.#notify();
     try {
       this.#start();
       while (!this.closed) {
         const batch = this.#next(this.#box.get('reading a ring buffer'));
         if (batch !== undefined) yield batch;
-        else await new Promise<void>((resolve) => (this.#wake = resolve));
+        else await this.#wait();
       }
     } finally {
       this.#iterating = false;
@@ -71,8 +68,7 @@ export class RingBuffer implements AsyncIterable<RingBatch>, Disposable {
   /** Stops the thread and frees everything; an iteration under way ends. Idempotent. */
   close(): void {
     this.#box.close();
-    this.#waiting.notify = undefined;
-    this.#notify();
+    this.#waiting.notify?.();
   }
 
   [Symbol.dispose](): void {
@@ -86,10 +82,10 @@ export class RingBuffer implements AsyncIterable<RingBatch>, Disposable {
     this.#started = true;
   }
 
-  #notify(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+  // Only while somebody waits can the thread's callback reach this object.
+  async #wait(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#waiting.notify = resolve));
+    this.#waiting.notify = undefined;
   }
 
   #next(handle: RingHandle): RingBatch | undefined {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import type * as Bpf from '../src/index.ts';
@@ -7,7 +7,7 @@ import type * as Bpf from '../src/index.ts';
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 let counter = 0;
 const unique = (): string => `ct-napi-${process.pid}-${counter++}`;
-const run = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const run = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8', timeout: 30_000, stdio: ['ignore', 'pipe', 'pipe'] });
 
 /** Something to run at the end of a test, also of a failed one. */
 export type Cleanup = (undo: () => void) => void;
@@ -37,12 +37,13 @@ export const folder = (cleanup: Cleanup): string => {
   return path;
 };
 
-// Children cannot load TypeScript on Node 20: they get a transpiled copy, one folder below the package like src/.
+// Children cannot load TypeScript on Node 20: they get a transpiled copy, from which ../prebuilds is where it is from src/.
 let built: string | undefined;
 const library = (): string => {
   if (built !== undefined) return built;
-  const target = here(`../.cache-${process.pid}`);
+  const target = here(`../.cache/lib-${process.pid}`);
   mkdirSync(target, { recursive: true });
+  if (!existsSync(here('../.cache/prebuilds'))) symlinkSync('../prebuilds', here('../.cache/prebuilds'));
   process.on('exit', () => rmSync(target, { recursive: true, force: true }));
   for (const file of readdirSync(here('../src'))) {
     const source = readFileSync(here(`../src/${file}`), 'utf8');

@@ -52,11 +52,12 @@ bool batch_append(struct batch *batch, const void *data, size_t size)
 	return true;
 }
 
-void queue_init(struct batch_queue *queue, uint32_t limit)
+void queue_init(struct batch_queue *queue, uint32_t limit, size_t batch_bytes)
 {
 	memset(queue, 0, sizeof(*queue));
 	pthread_mutex_init(&queue->lock, NULL);
 	queue->limit = limit;
+	queue->batch_bytes = batch_bytes;
 }
 
 void queue_free(struct batch_queue *queue)
@@ -77,9 +78,27 @@ void queue_lose(struct batch_queue *queue, uint32_t records)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+// Records that come one by one, each with a wake-up, would fill the queue with batches of one.
+static bool merge(struct batch_queue *queue, struct batch *batch)
+{
+	struct batch *last = queue->last;
+
+	if (!last || queue->lost > 0 || last->used + batch->used > queue->batch_bytes)
+		return false;
+	for (uint32_t i = 0; i < batch->count; i++)
+		if (!batch_append(last, batch->data + batch->index[2 * i], batch->index[2 * i + 1]))
+			queue->lost++;
+	return true;
+}
+
 void queue_put(struct batch_queue *queue, struct batch *batch)
 {
 	pthread_mutex_lock(&queue->lock);
+	if (merge(queue, batch)) {
+		pthread_mutex_unlock(&queue->lock);
+		batch_free(batch);
+		return;
+	}
 	if (queue->length >= queue->limit) {
 		queue->lost += batch->count;
 		pthread_mutex_unlock(&queue->lock);

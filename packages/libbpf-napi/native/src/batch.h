@@ -20,6 +20,7 @@ struct batch_queue {
 	pthread_mutex_t lock;
 	struct batch *first, *last;
 	uint32_t length, limit;
+	size_t batch_bytes; // a batch that waits is filled up to this size
 	uint32_t lost; // since the last batch that found room
 };
 
@@ -27,7 +28,7 @@ struct batch *batch_new(void);
 void batch_free(struct batch *batch);
 bool batch_append(struct batch *batch, const void *data, size_t size);
 
-void queue_init(struct batch_queue *queue, uint32_t limit);
+void queue_init(struct batch_queue *queue, uint32_t limit, size_t batch_bytes);
 void queue_free(struct batch_queue *queue);
 // Takes the batch; when the queue is full it is thrown away and counted.
 void queue_put(struct batch_queue *queue, struct batch *batch);

@@ -152,7 +152,7 @@ static napi_value js_ring_open(napi_env env, napi_callback_info info)
 	ring->batch_bytes = options[1];
 	ring->size = map_info.max_entries;
 	ring->stop_fd = ring->epoll_fd = -1;
-	queue_init(&ring->queue, options[2]);
+	queue_init(&ring->queue, options[2], ring->batch_bytes);
 	pthread_mutex_init(&ring->reader, NULL);
 	log_begin(&addon_of(env)->log);
 	errno = 0;
