@@ -1,0 +1,13 @@
+export type { Change, ChangeBatch } from './change-feed.ts';
+export type { ReconcilerErrorCode } from './error.ts';
+export { ReconcilerError } from './error.ts';
+export type { ObjectHealth, ObjectState } from './health.ts';
+export type { Reconciler, ReconcilerOptions, ReconcilerStatus } from './reconciler.ts';
+export { createReconciler } from './reconciler.ts';
+export type { Scheduler } from './scheduler.ts';
+export { systemScheduler } from './scheduler.ts';
+export type { SyncGate } from './sync-gate.ts';
+export { createSyncGate } from './sync-gate.ts';
+export type { ChangesOptions, Table, TableOptions, TableReader } from './table.ts';
+export { createTable } from './table.ts';
+export type { Failure, Removal, ReconcileTarget } from './target.ts';
