@@ -4,7 +4,6 @@ import { planAddresses, type AddressChange, type AddressPlan } from './address-p
 import { isExact } from './address-book.ts';
 import { slotCount } from './cells.ts';
 import { extendVersions, inheritRows } from './extend.ts';
-import type { Made } from './obtain.ts';
 import { planPolicies, type PolicyPlan } from './policy-plan.ts';
 import { createRun, planSlots, type Run, type SlotPlan } from './run.ts';
 import { activateSlot, connectSlot, retireSlot } from './slots.ts';
@@ -29,15 +28,15 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
   const slots = planSlots(run);
   const policies = planPolicies(run, slots);
   const addresses = planAddresses(run);
-  const made: Made = new Map();
+  run.removals = addresses.removals;
 
   for (const active of slots.remove) await retireSlot(run, active);
   await extendVersions(run, policies.versions);
   const deferred = await changeAddresses(run, policies, addresses);
-  await switchPolicies(run, policies.switching, made, addresses.removals);
-  await bringUp(run, slots, made, addresses);
+  await switchPolicies(run, policies.switching);
+  await bringUp(run, slots);
   await finishAddresses(run, addresses, deferred);
-  markStale(run, policies, made, addresses);
+  markStale(run, policies);
   return report(run);
 }
 
@@ -64,10 +63,10 @@ async function publish(run: Run, { cidr, what }: AddressChange): Promise<void> {
 }
 
 /** Stage 5. After a switch, new endpoints wait until nobody judges them by policies that do not know them. */
-async function bringUp(run: Run, { add }: SlotPlan, made: Made, { removals }: AddressPlan): Promise<void> {
+async function bringUp(run: Run, { add }: SlotPlan): Promise<void> {
   const { state, next } = run;
   if (run.switched && add.some(({ desired }) => !run.carriers.now(desired.identity))) await state.grace.wait(state.switchedAt);
-  for (const { slot, desired } of add) await activateSlot(run, slot, desired, made, removals);
+  for (const { slot, desired } of add) await activateSlot(run, slot, desired);
   for (const [slot, desired] of next.endpoints) {
     const active = state.slots.get(slot);
     if (active !== undefined) await connectSlot(run, active, desired);
@@ -89,12 +88,12 @@ async function finishAddresses(run: Run, { removals }: AddressPlan, deferred: Re
 }
 
 /** Entries for identities that nothing carries any more are to be deleted once nobody can still look them up. */
-function markStale(run: Run, { versions }: PolicyPlan, made: Made, { removals }: AddressPlan): void {
+function markStale(run: Run, { versions }: PolicyPlan): void {
   const mark = run.state.grace.mark();
   for (const { version, superfluous } of versions) for (const key of superfluous) version.stale.set(key, mark);
-  for (const version of made.values()) {
+  for (const version of run.made.values()) {
     if (!('entries' in version)) continue;
-    for (const { before } of removals) {
+    for (const { before } of run.removals) {
       if (before === undefined || run.carriers.next(before)) continue;
       for (const direction of DIRECTIONS) if (version.entries.has(peerKey(direction, before))) version.stale.set(peerKey(direction, before), mark);
     }

@@ -1,27 +1,23 @@
 import type { CompiledPolicyShape, PolicyRowShape } from '../state/desired.ts';
-import type { AddressRemoval } from './address-plan.ts';
 import { rowKey } from './row-content.ts';
 import type { Run } from './run.ts';
 import type { WriterState } from './state.ts';
 import { isPolicyFailure, type PolicyFailure } from './version-store.ts';
 import { desiredRow, difference, DIRECTIONS, directionOf, peerKey, type PeerKey, type PolicyVersion } from './version.ts';
 
-/** Versions written in this pass, by identity and policy, failures included. */
-export type Made = Map<string, PolicyVersion | PolicyFailure>;
-
 /**
  * A version with this policy for endpoints of this identity: one in force, one written in this pass, or a new one.
  * A full map is given a second chance after everything unused has been deleted.
  */
-export async function obtainVersion(run: Run, wanted: { identity: number; policy: CompiledPolicyShape }, made: Made, removals: readonly AddressRemoval[]): Promise<PolicyVersion | PolicyFailure> {
-  const { state } = run;
+export async function obtainVersion(run: Run, wanted: { identity: number; policy: CompiledPolicyShape }): Promise<PolicyVersion | PolicyFailure> {
+  const { state, made } = run;
   const { identity, policy } = wanted;
   const text = `${identity} ${policy.key}`;
   const known = made.get(text);
   if (known !== undefined) return known;
   const inForce = state.versions.ofIdentity(identity).find((version) => difference(version, policy, run.carriers).kind === 'same');
   if (inForce !== undefined) return inForce;
-  const extra = fallbackRows(run, policy, removals);
+  const extra = fallbackRows(run, policy);
   await state.policyGate.opened();
   run.changed = true;
   let result = state.versions.create(identity, policy, extra);
@@ -37,7 +33,7 @@ export async function obtainVersion(run: Run, wanted: { identity: number; policy
  * An identity that is about to vanish is unknown to the new policy, but packets carry it until its addresses are
  * taken out, which happens after the switch: it gets the rows of what its addresses will be.
  */
-function fallbackRows({ carriers }: Run, policy: CompiledPolicyShape, removals: readonly AddressRemoval[]): Map<PeerKey, PolicyRowShape> {
+function fallbackRows({ carriers, removals }: Run, policy: CompiledPolicyShape): Map<PeerKey, PolicyRowShape> {
   const extra = new Map<PeerKey, PolicyRowShape>();
   for (const { before, after } of removals) {
     if (before === undefined || carriers.next(before)) continue;

@@ -4,9 +4,11 @@ import { CELL_FLAG, ENDPOINT_FLAG, endpointInfo, type EndpointInfo } from '@cili
 import type { ApplyFailure, DesiredEndpoint, Slot } from '../state/desired.ts';
 import type { NormalState } from '../state/normalise.ts';
 import type { AddressEntry } from './address-book.ts';
+import type { AddressRemoval } from './address-plan.ts';
 import type { GraceMark } from './grace.ts';
 import type { ActiveSlot, WriterState } from './state.ts';
-import { isAnyOnly, type Carriers } from './version.ts';
+import type { PolicyFailure } from './version-store.ts';
+import { isAnyOnly, type Carriers, type PolicyVersion } from './version.ts';
 
 /** One pass of apply(): what should be, and what has come of it so far. */
 export interface Run {
@@ -18,6 +20,10 @@ export interface Run {
   readonly unpublishable: Set<number>;
   changed: boolean;
   switched: boolean;
+  /** Versions written in this pass, by identity and policy, failures included. */
+  readonly made: Map<string, PolicyVersion | PolicyFailure>;
+  /** Addresses that will go. */
+  removals: readonly AddressRemoval[];
   /** When an address last came into the hash. */
   publishedAt: GraceMark;
 }
@@ -41,7 +47,7 @@ export function createRun(state: WriterState, next: NormalState): Run {
     now: (identity) => identity < FIRST_ALLOCATED || now.has(identity),
     next: (identity) => identity < FIRST_ALLOCATED || later.has(identity),
   };
-  return { state, next, carriers, failures: [], unpublishable: new Set(), changed: false, switched: false, publishedAt: 0 };
+  return { state, next, carriers, failures: [], unpublishable: new Set(), changed: false, switched: false, made: new Map(), removals: [], publishedAt: 0 };
 }
 
 /** Sorts slots. A slot whose record changes goes and comes again: records are rewritten only out of service. */

@@ -1,12 +1,10 @@
-import { hostCidr, type Cidr } from '@cilium-ts/core';
-import { errorCode } from '@cilium-ts/core';
+import { errorCode, hostCidr, type Cidr } from '@cilium-ts/core';
 import { encodeBytes } from '@cilium-ts/bpf-maps';
 import { endpointInfo } from '@cilium-ts/datapath-layout';
 import type { ApplyFailure, ApplyFailureReason, DesiredEndpoint, Slot } from '../state/desired.ts';
-import type { AddressRemoval } from './address-plan.ts';
 import { deactivate, writeHalf } from './cells.ts';
 import { u32Bytes } from './encode.ts';
-import { obtainVersion, type Made } from './obtain.ts';
+import { obtainVersion } from './obtain.ts';
 import { flagsOf, infoOf, type Run } from './run.ts';
 import { halfOf, type ActiveSlot, type WriterState } from './state.ts';
 import { unknownIdentity } from './switch.ts';
@@ -25,13 +23,13 @@ export async function retireSlot(run: Run, active: ActiveSlot): Promise<void> {
 }
 
 /** Puts a new endpoint in service: policy, record, cell, addresses, device, in this order. */
-export async function activateSlot(run: Run, slot: Slot, desired: DesiredEndpoint, made: Made, removals: readonly AddressRemoval[]): Promise<void> {
+export async function activateSlot(run: Run, slot: Slot, desired: DesiredEndpoint): Promise<void> {
   const { state } = run;
   if (run.unpublishable.has(desired.identity)) {
     run.failures.push({ slot, reason: 'policy-map-full', effect: 'not-published', message: unknownIdentity(desired.identity) });
     return;
   }
-  const version = await policyOf(run, slot, desired, made, removals);
+  const version = await policyOf(run, slot, desired);
   await state.grace.wait(state.resting.get(slot) ?? 0);
   state.resting.delete(slot);
   const generation = ((state.generations.get(slot) ?? 0) + 1) >>> 0 || 1;
@@ -46,9 +44,9 @@ export async function activateSlot(run: Run, slot: Slot, desired: DesiredEndpoin
   for (const parity of [0, 1] as const) writeHalf(state.store.cells, slot, parity, halfOf(active));
 }
 
-async function policyOf(run: Run, slot: Slot, { identity, policy }: DesiredEndpoint, made: Made, removals: readonly AddressRemoval[]): Promise<PolicyVersion | undefined> {
+async function policyOf(run: Run, slot: Slot, { identity, policy }: DesiredEndpoint): Promise<PolicyVersion | undefined> {
   if (policy === 'locked-down') return undefined;
-  const version = await obtainVersion(run, { identity, policy }, made, removals);
+  const version = await obtainVersion(run, { identity, policy });
   if (!isPolicyFailure(version)) return version;
   run.failures.push({ slot, reason: version.failed, effect: 'locked-down', message: version.message });
   return undefined;

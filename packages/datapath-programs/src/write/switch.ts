@@ -1,8 +1,7 @@
 import type { DesiredEndpoint } from '../state/desired.ts';
-import type { AddressRemoval } from './address-plan.ts';
 import { storeEpoch } from './buckets.ts';
 import { otherParity, parityOf, writeHalf } from './cells.ts';
-import { obtainVersion, reclaimAll, type Made } from './obtain.ts';
+import { obtainVersion, reclaimAll } from './obtain.ts';
 import { flagsOf, type Run } from './run.ts';
 import { halfOf, type ActiveSlot, type WriterState } from './state.ts';
 import { isPolicyFailure } from './version-store.ts';
@@ -25,12 +24,12 @@ interface Switching {
  * Puts changed policies in force for all slots at once: rows and entries under fresh numbers, every slot's other
  * half, the epoch. A slot whose policy does not fit keeps what it has, and its identity.
  */
-export async function switchPolicies(run: Run, switching: readonly Switching[], made: Made, removals: readonly AddressRemoval[]): Promise<void> {
+export async function switchPolicies(run: Run, switching: readonly Switching[]): Promise<void> {
   const { state } = run;
   const decisions = new Map<ActiveSlot, Decision>();
   const kept: Switching[] = [];
   for (const plan of switching) {
-    const decision = await decide(run, plan, made, removals);
+    const decision = await decide(run, plan);
     if (decision === undefined) kept.push(plan);
     else decisions.set(plan.active, decision);
   }
@@ -40,10 +39,10 @@ export async function switchPolicies(run: Run, switching: readonly Switching[], 
   moveEpoch(run, decisions);
 }
 
-async function decide(run: Run, { active, desired }: Switching, made: Made, removals: readonly AddressRemoval[]): Promise<Decision | undefined> {
+async function decide(run: Run, { active, desired }: Switching): Promise<Decision | undefined> {
   const { identity, policy } = desired;
   if (policy === 'locked-down') return { identity, version: undefined, flags: flagsOf(desired, true) };
-  const version = await obtainVersion(run, { identity, policy }, made, removals);
+  const version = await obtainVersion(run, { identity, policy });
   if (!isPolicyFailure(version)) return { identity, version, flags: flagsOf(desired, false) };
   const effect = active.version === undefined ? 'locked-down' : 'kept-old-policy';
   run.failures.push({ slot: active.slot, reason: version.failed, effect, message: version.message });
