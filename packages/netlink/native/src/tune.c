@@ -48,6 +48,19 @@ static int find_new_route_socket(uint32_t port)
 	return found;
 }
 
+/*
+ * Has the kernel answer once, and reads that with a large buffer: the size of the largest read is what it packs dumps
+ * by from then on. Eight times fewer parts, which are eight times less likely to be interrupted by a change.
+ */
+static void enlarge_dumps(int fd)
+{
+	const struct nlmsghdr noop = { .nlmsg_len = sizeof(noop), .nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK };
+	static _Thread_local char answer[32768];
+
+	if (send(fd, &noop, sizeof(noop), 0) == sizeof(noop))
+		recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
+}
+
 static int tune(int fd, int receive_buffer)
 {
 	static const int options[] = { NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK, NETLINK_NO_ENOBUFS, NETLINK_EXT_ACK };
@@ -80,6 +93,7 @@ napi_value tune_netlink(napi_env env, napi_callback_info info)
 		return throw_errno(env, "find the socket", errno);
 	if (tune(fd, receive_buffer))
 		return throw_errno(env, "setsockopt", errno);
+	enlarge_dumps(fd);
 	napi_create_int32(env, fd, &result);
 	return result;
 }

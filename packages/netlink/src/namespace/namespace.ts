@@ -83,7 +83,7 @@ const enter = <T>(fd: number, path: string, body: () => T): T => {
     throw systemError(error, { operation: `enter network namespace ${path}`, path });
   }
   if (outcome.thrown) throw outcome.thrown.error;
-  if (outcome.result instanceof Promise) throw new TypeError('run: must not return a promise: what is awaited would run outside the namespace');
+  if (typeof (outcome.result as { then?: unknown } | undefined)?.then === 'function') throw new TypeError('run: must not return a promise: what is awaited would run outside the namespace');
   return outcome.result as T;
 };
 

@@ -41,7 +41,7 @@ const RECEIVE_BUFFER = 4 << 20;
 /** Most requests sent at once: their answers fit even into the buffer of a process that may not ask for a larger one. */
 const SEND_LIMIT = 128;
 /** A table that changes in each of so many dumps will go on doing so. */
-const DUMP_ATTEMPTS = 16;
+const DUMP_ATTEMPTS = 32;
 
 const isDump = (request: NetlinkRequest): boolean => (request.flags & Flag.DUMP) === Flag.DUMP;
 

@@ -6,10 +6,10 @@ import { networkInterfaces } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { createNamespace, currentNamespace, deleteNamespace, isSameNamespace, openNamespace, openNetlink, readSysctl, writeSysctl } from '../src/index.ts';
-import type { Namespace } from '../src/index.ts';
-import { createScratch } from './helpers.ts';
-import type { Scratch } from './helpers.ts';
+import { createNamespace, currentNamespace, deleteNamespace, isSameNamespace, openNamespace, openNetlink, readSysctl, writeSysctl } from '../../src/index.ts';
+import type { Namespace } from '../../src/index.ts';
+import { createScratch } from '../helpers.ts';
+import type { Scratch } from '../helpers.ts';
 
 let scratch: Scratch;
 let node: Namespace;
@@ -109,7 +109,7 @@ describe('sysctls', () => {
 
   it('follow the thread that reads: a worker in another namespace does not disturb', async () => {
     writeSysctl('net.ipv4.ip_forward', 1, { netns: node });
-    const addon = new URL(`../prebuilds/linux-${process.arch}.node`, import.meta.url).pathname;
+    const addon = new URL(`../../prebuilds/linux-${process.arch}.node`, import.meta.url).pathname;
     const code = `const { parentPort, workerData } = require('node:worker_threads'); const fs = require('node:fs');
       const { runInNamespace } = require(workerData.addon);
       const fd = fs.openSync(workerData.path, 'r');

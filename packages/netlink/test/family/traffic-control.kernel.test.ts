@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { TC_PARENT } from '../src/index.ts';
-import type { Namespace, Netlink } from '../src/index.ts';
-import { createScratch } from './helpers.ts';
-import type { Scratch } from './helpers.ts';
+import { TC_PARENT } from '../../src/index.ts';
+import type { Namespace, Netlink } from '../../src/index.ts';
+import { createScratch } from '../helpers.ts';
+import type { Scratch } from '../helpers.ts';
 
 let scratch: Scratch;
 let node: Namespace;

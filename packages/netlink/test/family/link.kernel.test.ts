@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { NetlinkError, ifIndex, linkRequests, sendFrame } from '../src/index.ts';
-import type { Namespace, Netlink } from '../src/index.ts';
-import { createScratch, mac } from './helpers.ts';
-import type { Scratch } from './helpers.ts';
+import { NetlinkError, ifIndex, linkRequests, sendFrame } from '../../src/index.ts';
+import type { Namespace, Netlink } from '../../src/index.ts';
+import { createScratch, mac } from '../helpers.ts';
+import type { Scratch } from '../helpers.ts';
 
 let scratch: Scratch;
 let node: Namespace;

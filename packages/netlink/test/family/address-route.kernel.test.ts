@@ -1,9 +1,10 @@
+import { spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { ROUTE_TABLE, addressRequests, linkRequests, routeRequests } from '../src/index.ts';
-import type { IfIndex, Namespace, Netlink } from '../src/index.ts';
-import { cidr, createScratch, ip, mac } from './helpers.ts';
-import type { Scratch } from './helpers.ts';
+import { NetlinkError, ROUTE_TABLE, addressRequests, linkRequests, routeRequests } from '../../src/index.ts';
+import type { IfIndex, Namespace, Netlink } from '../../src/index.ts';
+import { cidr, createScratch, ip, mac } from '../helpers.ts';
+import type { Scratch } from '../helpers.ts';
 
 let scratch: Scratch;
 let node: Namespace;
@@ -153,5 +154,31 @@ describe('neighbours', () => {
     expect((await netlink.listNeighbours({ family: 6, link })).every((entry) => entry.address.family === 6)).toBe(true);
     expect(await netlink.deleteNeighbour(v4)).toBe(true);
     expect((await netlink.listNeighbours({ link, family: 4 })).filter((entry) => entry.state === 'permanent')).toEqual([]);
+  });
+});
+
+describe('dumps', () => {
+  it('are complete and without doubles while another process keeps changing the table', async () => {
+    const stable = Array.from({ length: 1000 }, (_, i) => ip(`10.${1 + (i >> 8)}.${i & 255}.1`));
+    await netlink.batch(stable.map((address) => addressRequests.add({ link, address, prefixLength: 32 })));
+    const lines = Array.from({ length: 300 }, (_, i) => `addr add 10.99.${i & 255}.1/32 dev b\naddr del 10.99.${i & 255}.1/32 dev b\n`).join('');
+    const churn = spawn('nsenter', [`--net=${node.path}`, 'ip', '-batch', '-'], { stdio: ['pipe', 'ignore', 'ignore'] });
+    const ended = new Promise((resolve) => churn.once('close', resolve));
+    let running = true;
+    void ended.then(() => (running = false));
+    churn.stdin.end(lines.repeat(8));
+    for (let lists = 0; running || lists === 0; ) {
+      // A table that never rests is a failure with a name, not a wrong list.
+      const listed = await netlink.listAddresses({ family: 4 }).catch((error: NetlinkError) => error);
+      if (listed instanceof NetlinkError) {
+        expect(listed.code).toBe('interrupted');
+        continue;
+      }
+      const found = listed.map((address) => address.address.text).filter((text) => !text.startsWith('10.99.'));
+      expect(found.length).toBe(stable.length);
+      expect(new Set(found)).toEqual(new Set(stable.map((address) => address.text)));
+      lists++;
+    }
+    await ended;
   });
 });
