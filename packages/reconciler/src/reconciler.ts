@@ -189,7 +189,7 @@ class LoopReconciler<D, A> implements Reconciler {
     }
   }
 
-  /** Once removals are allowed, what was held is due, and a full pass finds the rest. */
+  /** Once removals are allowed the loop has to look again; the full pass finds what it does not know of. */
   async #openGate(): Promise<void> {
     const { synchronised } = this.#parts;
     if (synchronised.open) return;
@@ -198,7 +198,6 @@ class LoopReconciler<D, A> implements Reconciler {
     } catch {
       return; // closed first
     }
-    this.#list.releaseHeld();
     this.trigger();
   }
 
@@ -209,6 +208,7 @@ class LoopReconciler<D, A> implements Reconciler {
     while (!signal.aborted) {
       const now = this.#scheduler.now();
       this.#list.collectRetries(now);
+      if (this.#parts.synchronised.open) this.#list.releaseHeld();
       if (now >= this.#passDue) await this.#fullPass();
       else if (!(await this.#work())) {
         this.#resolveWaiters();

@@ -14,7 +14,7 @@ export interface WorkList<D, A> {
   change(key: string, before: D | undefined, after: D | undefined): void;
   /** All objects that are there. */
   compare(found: Iterable<A>): void;
-  /** What could not be removed so far, now can be. */
+  /** What had to be kept so far is due for removal. */
   releaseHeld(): void;
   /** Makes due what has waited long enough after a failure. */
   collectRetries(now: number): void;
@@ -89,6 +89,7 @@ class DiffingWorkList<D, A> implements WorkList<D, A> {
   }
 
   releaseHeld(): void {
+    if (this.health.count('held') === 0) return;
     for (const { key, state } of [...this.health.all()]) if (state === 'held') this.#makeDue(key, 'remove');
   }
 
