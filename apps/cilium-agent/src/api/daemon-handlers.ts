@@ -1,6 +1,5 @@
 import type { DaemonConfiguration, NodeAddressing, Status, StatusResponse } from '@cilium-ts/agent-api';
 import { MonitorType } from '@cilium-ts/agent-api';
-import { MAPS } from '@cilium-ts/datapath-layout';
 import type { AgentState } from '../agent-state.ts';
 import { endpointHealth } from '../endpoint/endpoint-view.ts';
 import { AgentError } from '../error.ts';
@@ -125,6 +124,3 @@ export const createDaemonHandlers = (state: AgentState): DaemonHandlers => ({
     return state.hub.subscribe({ signal, accept: (event) => wanted.has(event.type) && (endpoint === undefined || isRelatedTo(event, endpoint)) });
   },
 });
-
-/** Entries that a map can hold, for figures of how full it is. */
-export const mapCapacity = (state: AgentState, name: keyof typeof MAPS): number => state.datapath.maps[name].info.maxEntries;

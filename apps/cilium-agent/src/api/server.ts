@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { AgentError } from '../error.ts';
 import type { AgentErrorCode } from '../error.ts';
 import { PolicyImportError } from '../policy/policy-set.ts';

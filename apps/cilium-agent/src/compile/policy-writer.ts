@@ -26,8 +26,8 @@ export interface PolicyWriter {
   commit(): Promise<CommitResult>;
   /** Failures of the last commit that are of no endpoint: addresses that could not be published. */
   addressFailures(): readonly ApplyFailure[];
+  /** How committing fares; it is repeated, ever more slowly, while something is not in force. */
   readonly stats: { runs: number; failures: number; lastError: string | undefined; lastSuccess: Date | undefined; lastFailure: Date | undefined; consecutiveFailures: number };
-  /** The wait between retries while something is not in force. */
   close(): Promise<void>;
 }
 
@@ -63,64 +63,69 @@ const createPrefixSource = (ipcache: IpCache, families: Families): ((policies: P
   };
 };
 
-/** A writer. Nothing is written before the first commit. */
-export const createPolicyWriter = (deps: PolicyWriterDeps): PolicyWriter => {
-  const { logger, datapath, endpoints, policies, ipcache, failpoint } = deps;
-  const build = createDesiredStateBuilder();
-  const updatePrefixes = createPrefixSource(ipcache, deps.families);
+/** How the recurring job fares. A run counts as failed while anything is not in force, and is then repeated, ever more slowly. */
+const createRunStats = (options: { readonly observe: PolicyWriterDeps['observe']; readonly logger: Logger; readonly again: () => void }) => {
   const stats: PolicyWriter['stats'] = { runs: 0, failures: 0, lastError: undefined, lastSuccess: undefined, lastFailure: undefined, consecutiveFailures: 0 };
-  let failures: readonly ApplyFailure[] = [];
   let retry: NodeJS.Timeout | undefined;
-
-  const scheduleRetry = (): void => {
-    clearTimeout(retry);
-    if (failures.length === 0 && stats.consecutiveFailures === 0) return;
-    const wait = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(stats.consecutiveFailures, 10));
-    retry = setTimeout(() => { loop.commit().catch(() => undefined); }, wait);
-    retry.unref();
-  };
-
-  const settle = (from: number, error?: unknown): void => {
-    stats.runs++;
-    deps.observe(error === undefined && failures.length === 0 ? 'success' : 'fail', (performance.now() - from) / 1000);
-    if (error === undefined && failures.length === 0) {
-      stats.lastSuccess = new Date();
-      stats.consecutiveFailures = 0;
-      stats.lastError = undefined;
-    } else {
+  const stop = (): void => { clearTimeout(retry); };
+  return {
+    stats,
+    stop,
+    settle(from: number, problem: string | undefined): void {
+      stats.runs++;
+      options.observe(problem === undefined ? 'success' : 'fail', (performance.now() - from) / 1000);
+      stop();
+      stats.lastError = problem;
+      if (problem === undefined) {
+        stats.lastSuccess = new Date();
+        stats.consecutiveFailures = 0;
+        return;
+      }
       stats.failures++;
       stats.consecutiveFailures++;
       stats.lastFailure = new Date();
-      stats.lastError = error === undefined ? failures[0]!.message : errorMessage(error);
-      if (error !== undefined) logger.error({ error: stats.lastError }, 'policy could not be put in force');
-    }
-    scheduleRetry();
+      retry = setTimeout(options.again, Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(stats.consecutiveFailures, 10)));
+      retry.unref();
+    },
   };
+};
+
+/** Compiles what the tables say now. */
+const createCompileStep = (deps: PolicyWriterDeps): (() => { readonly compiled: Compiled; readonly revision: number }) => {
+  const { endpoints, policies, identities, ipcache, reserved } = deps;
+  const build = createDesiredStateBuilder();
+  const updatePrefixes = createPrefixSource(ipcache, deps.families);
+  return () => {
+    updatePrefixes(policies);
+    const { revision } = policies.repository;
+    const options = deps.options();
+    const compiler = policies.repository.compiler(options);
+    const compiled = build({ endpoints, reserved, identities, ipcache, compiler, lockdown: (identity) => policies.lockdown(identity), audit: options.auditMode === true });
+    return { compiled, revision };
+  };
+};
+
+/** A writer. Nothing is written before the first commit. */
+export const createPolicyWriter = (deps: PolicyWriterDeps): PolicyWriter => {
+  const { logger, datapath, endpoints, failpoint, observe } = deps;
+  const compile = createCompileStep(deps);
+  let failures: readonly ApplyFailure[] = [];
+  const runs = createRunStats({ observe, logger, again: () => { loop.commit().catch(() => undefined); } });
 
   const loop = createCommitLoop(async (): Promise<CommitResult> => {
     const from = performance.now();
     try {
-      updatePrefixes(policies);
-      const { revision } = policies.repository;
-      const options = deps.options();
-      const compiled = build({
-        endpoints,
-        reserved: deps.reserved,
-        identities: deps.identities,
-        ipcache,
-        compiler: policies.repository.compiler(options),
-        lockdown: (identity) => policies.lockdown(identity),
-        audit: options.auditMode === true,
-      });
+      const { compiled, revision } = compile();
       failpoint('policy-compiled');
       const report = await datapath.apply(compiled.desired);
       failpoint('policy-in-kernel');
       failures = report.failures;
       recordOutcome(endpoints, { compiled, report, revision, logger });
-      settle(from);
+      runs.settle(from, failures[0]?.message);
       return { revision, failures };
     } catch (error) {
-      settle(from, error);
+      runs.settle(from, errorMessage(error));
+      logger.error({ error: errorMessage(error) }, 'policy could not be put in force');
       throw error;
     }
   });
@@ -128,9 +133,9 @@ export const createPolicyWriter = (deps: PolicyWriterDeps): PolicyWriter => {
   return {
     commit: () => loop.commit(),
     addressFailures: () => failures.filter(({ slot }) => slot === undefined),
-    stats,
+    stats: runs.stats,
     async close() {
-      clearTimeout(retry);
+      runs.stop();
       await loop.close();
     },
   };

@@ -13,7 +13,7 @@ import { checkOptions, DEFAULT_CONTAINER_DEVICE, openEndpointNamespace, podNameO
 import { endpointLabels } from './labels.ts';
 import type { EndpointLabels } from './labels.ts';
 import { takeAddress, takeNumber } from './resources.ts';
-import { configureContainer, createPair, hostPreparation, hostRequests } from './wiring.ts';
+import { configureContainer, createPair, hostPreparation, hostRequests, waitForCarrier } from './wiring.ts';
 
 /**
  * Makes an endpoint of a network namespace. Its policy is in the kernel before its device is put in service, and it is
@@ -146,6 +146,7 @@ const activate = async (context: EndpointContext, id: number): Promise<Endpoint>
   const { endpoints, records, netlink, router4, router6 } = context;
   const { record, mac, ipv4, ipv6 } = endpoints.get(id)!;
   await netlink.batch(hostRequests(record.device.index, mac, { ipv4, ipv6, router4, router6 }));
+  if (!(await waitForCarrier(netlink, record.device.index))) throw new AgentError('failed', `create endpoint: device ${record.device.name} does not come up`);
   context.failpoint('endpoint-before-ready');
   const ready: EndpointRecord = { ...record, phase: 'ready' };
   await records.save(String(id), ready);

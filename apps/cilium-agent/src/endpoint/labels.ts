@@ -1,11 +1,9 @@
-import { labelSet, parseLabel } from '@cilium-ts/identity';
+import { formatLabel, labelSet, parseLabel, workloadLabels } from '@cilium-ts/identity';
 import type { Label, LabelFilter, LabelSet } from '@cilium-ts/identity';
 import { AgentError } from '../error.ts';
 
 /** Label that every endpoint has: the namespace that namespaced policies look for. */
 const NAMESPACE = 'io.kubernetes.pod.namespace';
-/** Label that every endpoint has: its cluster. */
-const CLUSTER = 'io.cilium.k8s.policy.cluster';
 /** Namespace of endpoints and of policies that name none. */
 export const DEFAULT_NAMESPACE = 'default';
 
@@ -13,7 +11,7 @@ export const DEFAULT_NAMESPACE = 'default';
 export interface EndpointLabels {
   /** As given. */
   readonly user: readonly string[];
-  /** Added by the agent: namespace and cluster. */
+  /** Added by the agent: namespace, namespace name and cluster. */
   readonly derived: readonly string[];
   /** What the identity is made from. */
   readonly relevant: LabelSet;
@@ -61,8 +59,9 @@ export const endpointLabels = (user: readonly string[], options: { readonly name
   }
   const namespace = options.namespace ?? stated ?? DEFAULT_NAMESPACE;
   if (given.length === 0) return { user: [], derived: ['reserved:init'], relevant: labelSet(['reserved:init']), disabled: [], namespace };
-  const derived = [`k8s:${CLUSTER}=${options.clusterName}`, `k8s:${NAMESPACE}=${namespace}`];
-  const all = labelSet([...given, ...derived]);
+  const own = labelSet(given);
+  const all = workloadLabels(given.map(formatLabel), { namespace, clusterName: options.clusterName });
   const relevant = options.filter(all);
-  return { user: labelSet(given).toStrings(), derived, relevant, disabled: all.toStrings().filter((text) => !relevant.toStrings().includes(text)), namespace };
+  const [userTexts, relevantTexts] = [own.toStrings(), new Set(relevant.toStrings())];
+  return { user: userTexts, derived: all.toStrings().filter((text) => !userTexts.includes(text)), relevant, disabled: all.toStrings().filter((text) => !relevantTexts.has(text)), namespace };
 };

@@ -103,3 +103,16 @@ export const hostRequests = (index: number, mac: MacAddress, addresses: Endpoint
 
 /** Requests to prepare the host end while it is down. */
 export const hostPreparation = (spec: Pick<PairSpec, 'index' | 'alias'>): NetlinkRequest[] => [linkRequests.set(ifIndex(spec.index), { ipv6AddressGeneration: 'none', alias: spec.alias })];
+
+/** The kernel announces a carrier from a work queue, usually within a millisecond, at worst after a second. */
+const CARRIER_MS = 1500;
+
+/** Waits until packets can pass the device: until then both ends drop them. False if that does not happen in time. */
+export const waitForCarrier = async (netlink: Netlink, index: number): Promise<boolean> => {
+  const deadline = performance.now() + CARRIER_MS;
+  for (let wait = 0; performance.now() < deadline; wait = Math.min(20, wait + 1)) {
+    if ((await netlink.getLink(ifIndex(index)))?.operationalState === 'up') return true;
+    await new Promise((resolve) => { setTimeout(resolve, wait); });
+  }
+  return false;
+};

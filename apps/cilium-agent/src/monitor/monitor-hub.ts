@@ -27,36 +27,37 @@ interface Listener {
   ended: boolean;
 }
 
+/** What is queued, and then what comes, until the listener's end. */
+async function* drain(listener: Listener): AsyncGenerator<MonitorEvent> {
+  while (!listener.ended) {
+    for (let event = listener.queue.shift(); event !== undefined; event = listener.queue.shift()) yield event;
+    if (listener.dropped > 0) {
+      const count = listener.dropped;
+      listener.dropped = 0;
+      yield { type: 'lost', timestamp: new Date().toISOString(), where: 'reader', count };
+    }
+    if (listener.queue.length === 0 && !listener.ended) await new Promise<void>((resolve) => { listener.wake = resolve; });
+    listener.wake = undefined;
+  }
+}
+
+/** Queues the event, or counts it as lost where the reader is too slow. */
+const offer = (listener: Listener, event: MonitorEvent, limit: number): void => {
+  if (event.type !== 'lost' && !listener.accept(event)) return;
+  if (listener.queue.length >= limit) {
+    listener.dropped++;
+    return;
+  }
+  listener.queue.push(event);
+  listener.wake?.();
+};
+
 /** A hub that keeps `limit` events for each listener. */
 export const createMonitorHub = ({ limit }: { readonly limit: number }): MonitorHub => {
   const listeners = new Set<Listener>();
   const since = new Date().toISOString();
   let lostTotal = 0;
   let published = 0;
-
-  const offer = (listener: Listener, event: MonitorEvent): void => {
-    if (event.type !== 'lost' && !listener.accept(event)) return;
-    if (listener.queue.length >= limit) {
-      listener.dropped++;
-      return;
-    }
-    listener.queue.push(event);
-    listener.wake?.();
-  };
-
-  async function* events(listener: Listener): AsyncGenerator<MonitorEvent> {
-    yield { type: 'start', timestamp: new Date().toISOString(), since, missed: published };
-    while (!listener.ended) {
-      for (let event = listener.queue.shift(); event !== undefined; event = listener.queue.shift()) yield event;
-      if (listener.dropped > 0) {
-        const count = listener.dropped;
-        listener.dropped = 0;
-        yield { type: 'lost', timestamp: new Date().toISOString(), where: 'reader', count };
-      }
-      if (listener.queue.length === 0 && !listener.ended) await new Promise<void>((resolve) => { listener.wake = resolve; });
-      listener.wake = undefined;
-    }
-  }
 
   const end = (listener: Listener): void => {
     listeners.delete(listener);
@@ -67,14 +68,14 @@ export const createMonitorHub = ({ limit }: { readonly limit: number }): Monitor
   return {
     publish(event) {
       published++;
-      for (const listener of listeners) offer(listener, event);
+      for (const listener of listeners) offer(listener, event, limit);
     },
     skip(count) {
       published += count;
     },
     lost(count) {
       lostTotal += count;
-      for (const listener of listeners) offer(listener, { type: 'lost', timestamp: new Date().toISOString(), where: 'kernel', count });
+      for (const listener of listeners) offer(listener, { type: 'lost', timestamp: new Date().toISOString(), where: 'kernel', count }, limit);
     },
     async *subscribe({ accept, signal }) {
       const listener: Listener = { queue: [], accept, dropped: 0, wake: undefined, ended: signal.aborted };
@@ -82,7 +83,8 @@ export const createMonitorHub = ({ limit }: { readonly limit: number }): Monitor
       const stop = (): void => { end(listener); };
       signal.addEventListener('abort', stop);
       try {
-        yield* events(listener);
+        yield { type: 'start', timestamp: new Date().toISOString(), since, missed: published };
+        yield* drain(listener);
       } finally {
         signal.removeEventListener('abort', stop);
         end(listener);

@@ -40,6 +40,9 @@ export const ensureNodeDevices = async (netlink: Netlink, journal: HostJournal, 
   const { router4, router6, ranges, mtu } = options;
   const link = await createPair(netlink, journal, mtu);
   const requests: NetlinkRequest[] = [linkRequests.set(link, { noArp: true, ipv6AddressGeneration: 'none', mtu }), linkRequests.set(NODE_DEVICES.net, { noArp: true, ipv6AddressGeneration: 'none', mtu, up: true })];
+  const routers = [router4, router6].flatMap((ip) => (ip ? [hostCidr(ip).text] : []));
+  // Of a former start with other ranges.
+  for (const { address, prefixLength } of await netlink.listAddresses({ link })) if (!routers.includes(hostCidr(address).text)) requests.push(addressRequests.delete({ link, address, prefixLength }));
   if (router4) requests.push(addressRequests.replace({ link, address: router4, prefixLength: 32, scope: 'link' }));
   if (router6) requests.push(addressRequests.replace({ link, address: router6, prefixLength: 128, flags: ['no-dad'] }));
   requests.push(linkRequests.set(link, { up: true }));
@@ -64,12 +67,11 @@ export const removeNodeDevices = async (netlink: Netlink, record: { readonly dev
   if (there && record.devices[NODE_DEVICES.host] === there.index) await netlink.deleteLink(there.index);
 };
 
-/** Throws AgentError `address-conflict` if a device of others has an address inside the endpoints' ranges. */
-export const checkRanges = async (netlink: Netlink, ranges: readonly Cidr[], own: readonly IpAddress[]): Promise<void> => {
-  const mine = new Set(own.map((ip) => hostCidr(ip).text));
+/** Throws AgentError `address-conflict` if a device of others has an address inside the endpoints' ranges. `own` is the index of cilium_host, if it exists. */
+export const checkRanges = async (netlink: Netlink, ranges: readonly Cidr[], own: number | undefined): Promise<void> => {
   for (const { address, link } of await netlink.listAddresses()) {
     const range = ranges.find((candidate) => cidrContains(candidate, address));
-    if (!range || mine.has(hostCidr(address).text)) continue;
+    if (!range || link === own) continue;
     const device = (await netlink.getLink(link))?.name ?? `number ${link}`;
     throw new AgentError('address-conflict', `check address ranges: ${address.text} of device ${device} lies in ${range.text}, which is for endpoints. Choose another --ipv${range.family}-range.`);
   }

@@ -1,4 +1,4 @@
-import { cidrAddress, errorMessage, parseCidr, parseIp } from '@cilium-ts/core';
+import { addressBits, cidrAddress, errorMessage, parseCidr, parseIp } from '@cilium-ts/core';
 import type { Cidr, IpAddress, Logger } from '@cilium-ts/core';
 import { currentNamespace, openNetlink } from '@cilium-ts/netlink';
 import type { Netlink } from '@cilium-ts/netlink';
@@ -22,7 +22,7 @@ export interface Node {
 
 const family = (enabled: boolean, range: string, router: string | undefined) => {
   const cidr = enabled ? parseCidr(range)! : undefined;
-  return { range: cidr, router: cidr && (router === undefined ? cidrAddress(cidr, cidr.prefixLength >= 31 ? 0 : 1) : parseIp(router)!) };
+  return { range: cidr, router: cidr && (router === undefined ? cidrAddress(cidr, cidr.prefixLength >= addressBits(cidr.family) - 1 ? 0 : 1) : parseIp(router)!) };
 };
 
 const isUplink = (name: string): boolean => name !== 'lo' && !name.startsWith('lxc') && !(Object.values(NODE_DEVICES) as string[]).includes(name);
@@ -34,7 +34,6 @@ export const openNode = (values: Settings, journal: HostJournal, logger: Logger)
   const netlink = openNetlink();
   using namespace = currentNamespace();
   const ranges = [four.range, six.range].filter((range) => range !== undefined);
-  const routers = [four.router, six.router].filter((ip) => ip !== undefined);
 
   const native = (key: 'ipv4-native-routing-cidr' | 'ipv6-native-routing-cidr', own: Cidr): Cidr[] => [own, ...(values[key] === undefined ? [] : [parseCidr(values[key])!])];
 
@@ -56,7 +55,7 @@ export const openNode = (values: Settings, journal: HostJournal, logger: Logger)
     ranges: { ipv4: four.range, ipv6: six.range },
     routers: { ipv4: four.router, ipv6: six.router },
     async prepare() {
-      await checkRanges(netlink, ranges, routers);
+      await checkRanges(netlink, ranges, journal.record.devices[NODE_DEVICES.host]);
       const uplinks = (await netlink.listLinks()).map(({ name }) => name).filter(isUplink);
       enableForwarding(journal, { ipv4: four.range !== undefined, ipv6: six.range !== undefined, uplinks });
       const [, , warnings] = await Promise.all([
