@@ -30,7 +30,7 @@ const nodeOnly = { group: ['node:*'], message: 'This package is pure: it runs wi
 const pure = ['core', 'identity', 'policy-model', 'bpf-maps', 'datapath-layout', 'reconciler'];
 
 export default ts.config(
-  { ignores: ['**/dist/', '**/node_modules/', '**/prebuilds/', '**/generated/', '.nx/', '.cache/'] },
+  { ignores: ['**/dist/', '**/node_modules/', '**/prebuilds/', '**/generated/', '.nx/', '**/.cache/'] },
   js.configs.recommended,
   ts.configs.recommended,
   {

@@ -1,9 +1,9 @@
 import { checkBytes, checkInteger, checkString } from './arguments.ts';
-import { failure, LibbpfError } from './error.ts';
+import { failure, type LibbpfError } from './error.ts';
 import { check, HandleBox, unwrap } from './handle.ts';
 import { mapEntries, mapKeys } from './map-iteration.ts';
 import { isPerCpuType, mapTypeName, type MapType } from './map-type.ts';
-import { MappedArray, mapArray } from './mapped-array.ts';
+import { mapArray, type MappedArray } from './mapped-array.ts';
 import { native } from './native.ts';
 import type { MapHandle } from './native-binding.ts';
 import { perCpuSlotSize, possibleCpus } from './per-cpu.ts';

@@ -63,7 +63,7 @@ export class OpenObject implements Disposable {
   setConfig(name: string, value: ConfigValue): this {
     const variable = this.#allVariables().get(checkString(name, 'name'));
     if (variable === undefined) throw notFound('variable', name, this.#name, this.#allVariables().keys());
-    const bytes = encodeVariable(this.btf, variable.typeId, variable.size, name, value);
+    const bytes = encodeVariable(this.btf, variable, value);
     const action = `setting variable '${name}' of object '${this.#name}'`;
     check(native().objectSetInitial(this.#handle('setting a variable'), variable.section, variable.offset, bytes), action);
     return this;

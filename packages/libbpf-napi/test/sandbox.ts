@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import type * as Bpf from '../src/index.ts';
@@ -37,20 +38,29 @@ export const folder = (cleanup: Cleanup): string => {
   return path;
 };
 
-// Children cannot load TypeScript on Node 20: they get a transpiled copy, from which ../prebuilds is where it is from src/.
+// Children cannot load TypeScript on Node 20: they get a transpiled copy, from which ../prebuilds is where it is from
+// src/. It is kept from run to run under a hash of the sources.
 let built: string | undefined;
 const library = (): string => {
   if (built !== undefined) return built;
-  const target = here(`../.cache/lib-${process.pid}`);
-  mkdirSync(target, { recursive: true });
-  if (!existsSync(here('../.cache/prebuilds'))) symlinkSync('../prebuilds', here('../.cache/prebuilds'));
-  process.on('exit', () => rmSync(target, { recursive: true, force: true }));
-  for (const file of readdirSync(here('../src'))) {
-    const source = readFileSync(here(`../src/${file}`), 'utf8');
-    const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2022, rewriteRelativeImportExtensions: true } });
-    writeFileSync(`${target}/${file.replace(/\.ts$/, '.js')}`, outputText);
-  }
+  const sources = readdirSync(here('../src')).sort().map((file) => [file, readFileSync(here(`../src/${file}`), 'utf8')] as const);
+  const hash = createHash('sha256').update(JSON.stringify([ts.version, sources])).digest('hex').slice(0, 16);
+  const target = here(`../.cache/lib-${hash}`);
+  if (!existsSync(target)) transpile(sources, target);
   return (built = `${target}/index.js`);
+};
+
+const transpile = (sources: readonly (readonly [file: string, text: string])[], target: string): void => {
+  const fresh = `${target}.${process.pid}`;
+  mkdirSync(fresh, { recursive: true });
+  const options = { module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2022, rewriteRelativeImportExtensions: true };
+  for (const [file, text] of sources) writeFileSync(`${fresh}/${file.replace(/\.ts$/, '.js')}`, ts.transpileModule(text, { compilerOptions: options }).outputText);
+  if (!existsSync(here('../.cache/prebuilds'))) symlinkSync('../prebuilds', here('../.cache/prebuilds'));
+  try {
+    renameSync(fresh, target);
+  } catch {
+    rmSync(fresh, { recursive: true }); // another process was faster
+  }
 };
 
 /** The path of a JavaScript build of this package, for child processes and worker threads. */

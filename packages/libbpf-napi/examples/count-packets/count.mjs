@@ -25,6 +25,7 @@ try {
     console.log(`${device} 0x${protocol}: ${packets} packets, ${bytes} bytes`);
   }
 } finally {
-  created ? destroyClsact(ifindex) : detachTc(slot);
+  if (created) destroyClsact(ifindex);
+  else detachTc(slot);
   object.close();
 }
