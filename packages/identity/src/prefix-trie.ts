@@ -47,8 +47,8 @@ class RadixTrie<V> implements PrefixTrie<V> {
   }
 
   get(prefix: Cidr): V | undefined {
-    const node = this.#path(prefix.family, prefix.address.bytes, prefix.prefixLength).at(-1);
-    return node?.length === prefix.prefixLength ? node.entry?.value : undefined;
+    const node = this.#nearest(prefix);
+    return node.length === prefix.prefixLength ? node.entry?.value : undefined;
   }
 
   set(prefix: Cidr, value: V): void {
@@ -83,7 +83,7 @@ class RadixTrie<V> implements PrefixTrie<V> {
 
   within(outer: Cidr): V[] {
     const { bytes } = outer.address;
-    const last = this.#path(outer.family, bytes, outer.prefixLength).at(-1)!;
+    const last = this.#nearest(outer);
     if (last.length === outer.prefixLength) return allOf(last);
     const child = last.children[bitAt(bytes, last.length)];
     if (child === undefined || child.length < outer.prefixLength) return [];
@@ -105,11 +105,23 @@ class RadixTrie<V> implements PrefixTrie<V> {
     return path;
   }
 
+  /** The last node of that path, without making a list. */
+  #nearest({ family, address: { bytes }, prefixLength }: Cidr): Node<V> {
+    let node = this.#roots[family];
+    while (node.length < prefixLength) {
+      const child = node.children[bitAt(bytes, node.length)];
+      if (child === undefined || child.length > prefixLength) break;
+      if (commonBits(child.bytes, bytes, child.length) < child.length) break;
+      node = child;
+    }
+    return node;
+  }
+
   /** The node of the prefix, made if it is missing. */
   #makeNode(prefix: Cidr): Node<V> {
     const { bytes } = prefix.address;
     const length = prefix.prefixLength;
-    const parent = this.#path(prefix.family, bytes, length).at(-1)!;
+    const parent = this.#nearest(prefix);
     if (parent.length === length) return parent;
     const side = bitAt(bytes, parent.length);
     const child = parent.children[side];
