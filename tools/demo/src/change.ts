@@ -8,9 +8,7 @@ import type { Shop } from './shop.ts';
 import { line } from './show/print.ts';
 import { tryConnection } from './try-connection.ts';
 
-/** The connection that a changed file forbids. */
-const CHANGE = { file: 'cart.yaml', from: 'shop/frontend', to: 'shop/cart', port: 8080 } as const;
-/** How often it says something, in milliseconds. */
+/** How often the connection says something, in milliseconds. */
 const INTERVAL = 10;
 /** How long anything may take, in milliseconds: a lost segment is sent again after up to a few seconds. */
 const LIMIT = 30_000;
@@ -24,53 +22,49 @@ interface ChangeSetup {
 }
 
 /**
- * Opens a connection and keeps it busy, publishes a policy that forbids it, sees it stop and a new one refused, brings
- * the first policy back, and sees the same connection go on.
+ * Opens a connection and keeps it busy, puts a policy in force that forbids it, sees it stop and a new one refused,
+ * withdraws the policy, and sees the same connection go on.
  */
 export async function showChange({ shop, parties, policies, drops, expect }: ChangeSetup): Promise<Verdict[]> {
-  const running = connectionOf(parties, 0);
-  const another = connectionOf(parties, 1);
-  const [before, after] = [shop.policies.get(CHANGE.file), shop.changed.get(CHANGE.file)];
-  if (before === undefined || after === undefined) throw new Error(`examples/shop has no two versions of ${CHANGE.file}`);
+  const { file, text } = shop.change;
+  const running = connectionOf(shop, parties, 0);
+  const another = connectionOf(shop, parties, 1);
   const verdicts: Verdict[] = [];
   const note = (connection: Connection, observation: Observation): void => {
     verdicts.push(judge(connection, expect(connection), observation));
   };
-  const { destination, port, localPort } = running;
-  const flow = await running.from.probe.startFlow({ kind: 'tcp', address: destination, port, localPort, intervalMs: INTERVAL });
-
+  const { from, to, port, localPort } = running;
+  const flow = await from.probe.startFlow({ kind: 'tcp', address: to.addresses[4], port, localPort, intervalMs: INTERVAL });
   note(running, await goesOn(flow, 0));
-  line(`${running.from.name} has a connection to ${running.to.name}, ${describePort(running)}, and gets an answer every ${INTERVAL} ms.`);
+  line(`${from.name} has a connection to ${to.name}, ${describePort(running)}, and gets an answer every ${INTERVAL} ms.`);
 
   const changedAt = monotonicMs();
-  policies.publish(CHANGE.file, after);
+  policies.publish(file, text);
   const drop = await drops.dropOf(running, LIMIT);
   note(running, drop === undefined ? { kind: 'failed', outcome: 'nothing was dropped' } : { kind: 'dropped', drop });
   note(another, await tryConnection(another, drops));
   const { lastOkAt = changedAt, received } = await flow.stats();
-  line(`A new ${CHANGE.file} closes the cart: the last answer came ${milliseconds(lastOkAt - changedAt)} after the file was renamed into place.`);
-  line(`Since then its packets are dropped${drop === undefined ? '' : ` (${drop['reason-name']}, ${drop.direction})`}, and a new connection is refused.`);
+  line(`${file} is put in the policy folder: the last answer came ${milliseconds(lastOkAt - changedAt)} later.`);
+  line(`Its packets are dropped now${drop === undefined ? '' : ` (${drop['reason-name']}, ${drop.direction})`}, and a new connection is refused.`);
 
-  const restoredAt = monotonicMs();
-  policies.publish(CHANGE.file, before);
+  const withdrawnAt = monotonicMs();
+  policies.withdraw(file);
   note(running, await goesOn(flow, received));
-  const resumedAfter = monotonicMs() - restoredAt;
+  const resumedAfter = monotonicMs() - withdrawnAt;
   note(another, await tryConnection({ ...another, localPort: another.localPort + ATTEMPTS }, drops));
-  line(`The first version is back: within ${milliseconds(resumedAfter)} the same connection goes on where it was, nothing lost, and new ones work.`);
+  line(`The file is removed: within ${milliseconds(resumedAfter)} the same connection goes on where it was, nothing lost, and new ones work.`);
   await flow.stop();
   return verdicts;
 }
 
-function connectionOf(parties: readonly Party[], index: number): Connection {
+function connectionOf({ change }: Shop, parties: readonly Party[], index: number): Connection {
   const party = (name: string): Party => {
     const found = parties.find((each) => each.name === name);
-    if (found === undefined) throw new Error(`examples/shop has no pod ${name}`);
+    if (found === undefined) throw new Error(`pods.yaml: change: there is no pod ${name}`);
     return found;
   };
-  const [from, to] = [party(CHANGE.from), party(CHANGE.to)];
-  const [source, destination] = [from.addresses[4], to.addresses[4]];
-  if (source === undefined || destination === undefined) throw new Error(`${CHANGE.from} or ${CHANGE.to} has no IPv4 address`);
-  return { from, to, family: 4, source, destination, kind: 'TCP', port: CHANGE.port, localPort: SPARE_LOCAL_PORT + 2 * ATTEMPTS * index };
+  const localPort = SPARE_LOCAL_PORT + 2 * ATTEMPTS * index;
+  return { from: party(change.from), to: party(change.to), family: 4, kind: 'TCP', port: change.port, localPort };
 }
 
 function milliseconds(value: number): string {

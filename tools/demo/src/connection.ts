@@ -11,12 +11,11 @@ export interface Service {
   readonly port: number;
 }
 
-/** Who opens connections and serves ports: a pod, the node itself, or a machine outside. */
+/** Who opens connections and serves ports: a pod, the node itself, or the world outside. */
 export interface Party {
   readonly name: string;
-  readonly kind: 'pod' | 'node' | 'outside';
-  /** Some have an address of one family only. */
-  readonly addresses: Readonly<Partial<Record<4 | 6, string>>>;
+  readonly kind: 'pod' | 'node' | 'world';
+  readonly addresses: Readonly<Record<4 | 6, string>>;
   readonly services: readonly Service[];
   readonly probe: Probe;
 }
@@ -26,8 +25,6 @@ export interface Connection {
   readonly from: Party;
   readonly to: Party;
   readonly family: 4 | 6;
-  readonly source: string;
-  readonly destination: string;
   readonly kind: Kind;
   /** 0 for ICMP. */
   readonly port: number;
@@ -83,9 +80,7 @@ export function allConnections(parties: readonly Party[]): Connection[] {
       if (from === to || (from.kind !== 'pod' && to.kind !== 'pod')) continue;
       for (const what of [...to.services.map(({ protocol, port }) => ({ kind: protocol, port })), { kind: 'ICMP', port: 0 } as const]) {
         for (const family of [4, 6] as const) {
-          const [source, destination] = [from.addresses[family], to.addresses[family]];
-          if (source === undefined || destination === undefined) continue;
-          connections.push({ from, to, family, source, destination, ...what, localPort: FIRST_LOCAL_PORT + connections.length * ATTEMPTS });
+          connections.push({ from, to, family, ...what, localPort: FIRST_LOCAL_PORT + connections.length * ATTEMPTS });
         }
       }
     }

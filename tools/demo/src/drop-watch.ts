@@ -43,14 +43,15 @@ export async function watchDrops(client: AgentClient): Promise<DropWatch> {
 }
 
 /** TCP and UDP are told apart by the client's ports, which no other connection uses; a ping by both addresses. */
-export function belongsTo(drop: DropEvent, { from, source, destination, family, kind, port, localPort }: Connection): boolean {
+export function belongsTo(drop: DropEvent, { from, to, family, kind, port, localPort }: Connection): boolean {
   if (!drop.protocol.toUpperCase().startsWith(kind)) return false;
   const [one, other] = [drop.source, drop.destination];
   if (kind !== 'ICMP') {
     const isLocal = (candidate: number | undefined): boolean => candidate !== undefined && candidate >= localPort && candidate < localPort + ATTEMPTS;
     return (isLocal(one.port) && other.port === port) || (one.port === port && isLocal(other.port));
   }
-  // The node has more than one address to ping from: what is neither a pod's nor an outside machine's carries its identity.
+  const [source, destination] = [from.addresses[family], to.addresses[family]];
+  // The node has more than one address to ping from: all carry its identity.
   const isFrom = (end: DropEvent['source']): boolean => end.ip === source || (from.kind === 'node' && end.identity === 1 && end.ip?.includes(':') === (family === 6));
   return (isFrom(one) && other.ip === destination) || (isFrom(other) && one.ip === destination);
 }

@@ -10,11 +10,12 @@ export type Expect = (connection: Connection) => Explanation;
 /** Echo requests have the type 8 in ICMP and 128 in ICMPv6. */
 const ECHO_REQUEST = { 4: 8, 6: 128 } as const;
 
+const options = DEFAULT_POLICY_OPTIONS;
 const families = { ipv4: true, ipv6: true };
 
 /** What the policies of `repository` say about the shop. */
-export function createExpectation(repository: PolicyRepository, { cluster, pods }: Shop): Expect {
-  const labels = new Map(pods.map((pod) => [podName(pod), workloadLabels(pod.labels, { namespace: pod.namespace, clusterName: cluster })]));
+export function createExpectation(repository: PolicyRepository, { pods }: Shop): Expect {
+  const labels = new Map(pods.map((pod) => [pod.name, workloadLabels(pod.labels, { namespace: pod.namespace, clusterName: options.clusterName })]));
   const numbers = new Map<string, number>();
   // Any number will do: policies speak of labels.
   const identity = (set: LabelSet): Identity => {
@@ -33,13 +34,8 @@ export function createExpectation(repository: PolicyRepository, { cluster, pods 
     const what = kind === 'ICMP'
       ? { protocol: family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6, icmpType: ECHO_REQUEST[family] }
       : { protocol: PROTOCOL[kind], port };
-    return explain({ repository, from: identityOf(from, family), to: identityOf(to, family), ...what, options: { ...DEFAULT_POLICY_OPTIONS, clusterName: cluster } });
+    return explain({ repository, from: identityOf(from, family), to: identityOf(to, family), ...what, options });
   };
-}
-
-/** Pods of different namespaces may have the same name. */
-export function podName({ namespace, name }: Shop['pods'][number]): string {
-  return `${namespace}/${name}`;
 }
 
 function host(): Identity {

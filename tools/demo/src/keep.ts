@@ -11,7 +11,7 @@ export function keepRunning({ testbed, node, parties }: Scene): void {
   testbed.keep();
   for (const party of parties.filter(({ kind }) => kind === 'pod')) leaveServers(party, podNetns(node.folders.socket, party), testbed.folder);
   const cilium = `node apps/cilium-cli/dist/main.js --socket ${node.folders.socket}`;
-  const [frontend, cart] = [parties.find(({ name }) => name === 'shop/frontend'), parties.find(({ name }) => name === 'shop/cart')];
+  const [frontend, cart] = [parties.find(({ name }) => name === 'frontend'), parties.find(({ name }) => name === 'cart')];
   heading('It goes on running. Look around, from the root of the repository:');
   for (const command of ['status', 'endpoint list', 'identity list', 'policy get', 'monitor --type drop', 'bpf policy list', 'bpf ct list']) line(`${cilium} ${command}`);
   heading('Policies are in this folder; change one and see what happens:');
@@ -27,7 +27,7 @@ export function keepRunning({ testbed, node, parties }: Scene): void {
 
 /** Where scene.ts has the testbed put the namespace of a pod. */
 function podNetns(socket: string, { name }: Party): string {
-  return socket.replace(/[^/]*$/, `pods/${name.replace('/', '-')}`);
+  return socket.replace(/[^/]*$/, `pods/${name}`);
 }
 
 /** Servers that outlive this process, for people to connect to. */

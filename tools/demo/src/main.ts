@@ -4,7 +4,7 @@ import { listTestbeds, removeTestbed } from '@cilium-ts/testbed';
 import { showChange } from './change.ts';
 import { allConnections, judge, type Verdict } from './connection.ts';
 import { watchDrops } from './drop-watch.ts';
-import { createExpectation, type Expect } from './expectation.ts';
+import { createExpectation } from './expectation.ts';
 import { keepRunning, serveUntilGone } from './keep.ts';
 import { openScene, type Scene } from './scene.ts';
 import { readShop, type Shop } from './shop.ts';
@@ -54,7 +54,7 @@ async function show(shop: Shop, scene: Scene): Promise<Verdict[]> {
   await introduce(scene);
   const expect = createExpectation(scene.policies.repository, shop);
   await using drops = await watchDrops(scene.client);
-  heading('Every pod connects to every other, to the node and to machines outside, and they to the pods');
+  heading('Every pod connects to every other, to the node and to the world outside, and they to the pods');
   const connections = allConnections(scene.parties);
   const progress = counter(connections.length, 'connections tried');
   const observed = await tryAll(connections, drops, PARALLEL, progress.step);
@@ -64,11 +64,7 @@ async function show(shop: Shop, scene: Scene): Promise<Verdict[]> {
   heading('Why packets were dropped: the reason the kernel reports, and the rule of the policies');
   printDrops(verdicts);
   heading('A policy changes while traffic runs');
-  return [...verdicts, ...(await change(shop, scene, expect, drops))];
-}
-
-async function change(shop: Shop, { parties, policies }: Scene, expect: Expect, drops: Awaited<ReturnType<typeof watchDrops>>): Promise<Verdict[]> {
-  return showChange({ shop, parties, policies, drops, expect });
+  return [...verdicts, ...(await showChange({ shop, parties: scene.parties, policies: scene.policies, drops, expect }))];
 }
 
 async function introduce({ agent, client }: Scene): Promise<void> {
@@ -77,7 +73,7 @@ async function introduce({ agent, client }: Scene): Promise<void> {
   for (const { id, status } of endpoints) {
     const { ipv4, ipv6 } = status.networking.addressing[0] ?? {};
     const { 'k8s-namespace': namespace, 'k8s-pod-name': name } = status['external-identifiers'];
-    line(`${`${namespace}/${name}`.padEnd(24)} endpoint ${String(id).padEnd(6)} identity ${String(status.identity?.id).padEnd(7)} ${ipv4?.padEnd(16)} ${ipv6}`);
+    line(`${String(name).padEnd(18)} namespace ${String(namespace).padEnd(12)} endpoint ${String(id).padEnd(6)} identity ${String(status.identity?.id).padEnd(7)} ${ipv4?.padEnd(16)} ${ipv6}`);
   }
   line(`Policies in force: ${policy.resources.map(({ key }) => key).join(', ')}`);
 }

@@ -7,64 +7,47 @@ import type { Service } from './connection.ts';
 export interface ShopPod {
   readonly name: string;
   readonly namespace: string;
-  /** Its own and its namespace's, in the text form that the agent takes: `app=frontend`. */
+  /** In the text form that the agent takes: `app=frontend`. */
   readonly labels: readonly string[];
   readonly services: readonly Service[];
 }
 
-/** A machine beyond the node. */
-export interface OutsideMachine {
-  readonly name: string;
-  readonly addresses: readonly string[];
-  readonly services: readonly Service[];
-}
-
-/** The example that the demo runs: workloads, machines outside, policies as users write them. */
+/** The example that the demo runs: workloads, one machine outside, policies as users write them. */
 export interface Shop {
-  readonly cluster: string;
   readonly pods: readonly ShopPod[];
-  readonly nodeServices: readonly Service[];
-  readonly outside: readonly OutsideMachine[];
+  readonly world: { readonly ipv4: string; readonly ipv6: string; readonly services: readonly Service[] };
   /** Policy files by name, such as `frontend.yaml`. */
   readonly policies: ReadonlyMap<string, string>;
-  /** New versions of some of them. */
-  readonly changed: ReadonlyMap<string, string>;
+  /** A policy that is put in force later, and a TCP connection that it ends. */
+  readonly change: { readonly file: string; readonly text: string; readonly from: string; readonly to: string; readonly port: number };
 }
 
-/** Reads `pods.yaml`, `policies/` and `changed/` of a folder. Throws an error that names the file and the field. */
+/** Reads `pods.yaml` and the policies beside it. Throws an error that names the file and the field. */
 export function readShop(folder: string): Shop {
   const file = join(folder, 'pods.yaml');
   const document = new Fields(parse(readFileSync(file, 'utf8')), file);
-  const namespaceLabels = new Map(document.list('namespaces').map((namespace) => [namespace.text('name'), namespace.pairs('labels')]));
+  const world = document.fields('world');
+  const change = document.fields('change');
+  const policies = readdirSync(folder).filter((name) => name.endsWith('.yaml') && name !== 'pods.yaml').sort();
   return {
-    cluster: document.text('cluster'),
-    pods: document.list('pods').map((pod) => readPod(pod, namespaceLabels)),
-    nodeServices: services(document.fields('node')),
-    outside: document.list('outside').map((machine) => ({ name: machine.text('name'), addresses: machine.texts('addresses'), services: services(machine) })),
-    policies: yamlFiles(join(folder, 'policies')),
-    changed: yamlFiles(join(folder, 'changed')),
+    pods: document.list('pods').map((pod) => ({
+      name: pod.text('name'), namespace: pod.text('namespace'),
+      labels: pod.pairs('labels').map(([key, value]) => `${key}=${value}`), services: services(pod),
+    })),
+    world: { ipv4: world.text('ipv4'), ipv6: world.text('ipv6'), services: services(world) },
+    policies: new Map(policies.map((name) => [name, readFileSync(join(folder, name), 'utf8')])),
+    change: {
+      file: change.text('file'), text: readFileSync(join(folder, change.text('file')), 'utf8'),
+      from: change.text('from'), to: change.text('to'), port: change.port('port'),
+    },
   };
 }
 
-function yamlFiles(folder: string): Map<string, string> {
-  return new Map(readdirSync(folder).filter((name) => name.endsWith('.yaml')).sort().map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
-}
-
-function readPod(pod: Fields, namespaceLabels: ReadonlyMap<string, readonly [string, string][]>): ShopPod {
-  const namespace = pod.text('namespace');
-  const inherited = namespaceLabels.get(namespace);
-  if (inherited === undefined) throw pod.error('namespace', `${namespace} is not among the namespaces`);
-  const own = pod.pairs('labels').map(([key, value]) => `${key}=${value}`);
-  const labels = [...own, ...inherited.map(([key, value]) => `io.cilium.k8s.namespace.labels.${key}=${value}`)];
-  return { name: pod.text('name'), namespace, labels, services: services(pod) };
-}
-
 function services(owner: Fields): Service[] {
-  return owner.list('listen').map((service) => {
-    const protocol = service.text('protocol');
-    if (protocol !== 'TCP' && protocol !== 'UDP') throw service.error('protocol', 'expected TCP or UDP');
-    return { protocol, port: service.port('port') };
-  });
+  return [
+    ...owner.ports('tcp').map((port) => ({ protocol: 'TCP', port }) as const),
+    ...owner.ports('udp').map((port) => ({ protocol: 'UDP', port }) as const),
+  ];
 }
 
 /** A mapping of the document, and where it stands. */
@@ -78,31 +61,27 @@ class Fields {
     this.#where = where;
   }
 
-  error(field: string, message: string): TypeError {
+  #error(field: string, message: string): TypeError {
     return new TypeError(`${this.#where}: ${field}: ${message}`);
   }
 
   text(field: string): string {
     const value = this.#values.get(field);
     if (typeof value === 'string' && value !== '') return value;
-    throw this.error(field, 'expected text');
+    throw this.#error(field, 'expected text');
   }
 
   port(field: string): number {
-    const value = this.#values.get(field);
-    if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536) return value;
-    throw this.error(field, 'expected a port, 1 to 65535');
+    return this.#asPort(this.#values.get(field), field);
+  }
+
+  /** Empty where the field is missing. */
+  ports(field: string): number[] {
+    return this.#values.has(field) ? this.#array(field).map((value, index) => this.#asPort(value, `${field}[${index}]`)) : [];
   }
 
   fields(field: string): Fields {
     return new Fields(this.#values.get(field), `${this.#where}: ${field}`);
-  }
-
-  texts(field: string): string[] {
-    return this.#array(field).map((value) => {
-      if (typeof value !== 'string') throw this.error(field, 'expected a list of texts');
-      return value;
-    });
   }
 
   list(field: string): Fields[] {
@@ -113,9 +92,14 @@ class Fields {
     return [...this.fields(field).#values].map(([key, value]) => [key, String(value)]);
   }
 
+  #asPort(value: unknown, field: string): number {
+    if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536) return value;
+    throw this.#error(field, 'expected a port, 1 to 65535');
+  }
+
   #array(field: string): unknown[] {
     const value = this.#values.get(field);
-    if (!Array.isArray(value)) throw this.error(field, 'expected a list');
+    if (!Array.isArray(value)) throw this.#error(field, 'expected a list');
     return value;
   }
 }

@@ -22,10 +22,12 @@ export async function tryConnection(connection: Connection, drops: DropWatch): P
   return { kind: 'failed', outcome };
 }
 
-function once({ from, kind, source, destination, port }: Connection, localPort: number, timeoutMs: number): Promise<Attempt> {
-  const outside = from.kind === 'outside';
-  if (kind === 'ICMP') return from.probe.ping({ address: destination, timeoutMs, ...(outside ? { source } : {}) });
-  const target = { address: destination, port, localPort, timeoutMs, ...(outside ? { localAddress: source } : {}) };
+function once({ from, to, family, kind, port }: Connection, localPort: number, timeoutMs: number): Promise<Attempt> {
+  const [source, destination] = [from.addresses[family], to.addresses[family]];
+  // The world has other addresses as well.
+  const isWorld = from.kind === 'world';
+  if (kind === 'ICMP') return from.probe.ping({ address: destination, timeoutMs, ...(isWorld ? { source } : {}) });
+  const target = { address: destination, port, localPort, timeoutMs, ...(isWorld ? { localAddress: source } : {}) };
   return kind === 'TCP' ? from.probe.connect(target) : from.probe.udp(target);
 }
 

@@ -21,8 +21,8 @@ export async function packetChild(wrapper: string): Promise<void> {
   const costs = await measureInterleaved(stage.cases, ROUNDS, (round) => {
     if (round % 20 === 0) console.error(`packets: round ${round} of ${ROUNDS}`);
   });
-  await stage.check();
   for (const [name, { minimum, median }] of costs) console.error(`packets: ${name}: median ${median.toFixed(1)} ns, minimum ${minimum.toFixed(1)} ns`);
+  await stage.check();
   console.log(JSON.stringify([...costs].map(([name, cost]): MeasuredCase => ({ name, ...cost }))));
 }
 

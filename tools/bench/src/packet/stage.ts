@@ -50,16 +50,13 @@ export async function openStage({ wrapper, bpfRoot, client, server, observed }: 
   };
 }
 
-/** All packets were forwarded or denied by policy: nothing else was measured. */
+/** All packets were forwarded or denied by policy, and the ring had room for every event: nothing else was measured. */
 function checkMetrics(datapath: Datapath): void {
   const expected: readonly number[] = [METRIC_REASON.FORWARDED, DROP_REASON.POLICY];
   for (const { reason, reasonText, packets } of datapath.metrics()) {
     if (packets > 0n && !expected.includes(reason)) throw new Error(`measuring packets: ${packets} met an unexpected end: ${reasonText}`);
   }
 }
-
-/** Events may be lost while a hundred thousand flows are set up; while measuring, at most this share. */
-const TOLERATED_LOSS = 0.01;
 
 async function startReader(ring: string): Promise<{ check: () => Promise<void>; kill: () => void }> {
   const child = spawn('taskset', ['-c', '0', process.execPath, process.argv[1] ?? '', 'event-reader', ring], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -70,8 +67,9 @@ async function startReader(ring: string): Promise<{ check: () => Promise<void>; 
       child.stdin.end();
       const [text] = (await once(lines, 'line')) as [string];
       const { read, lost } = JSON.parse(text) as EventReaderReport;
-      console.error(`packets: the reader got ${read} events, lost ${lost}`);
-      if (lost > read * TOLERATED_LOSS) throw new Error(`measuring packets: the reader lost ${lost} of ${read + lost} events`);
+      // What its own queue could not hold cost the packets nothing; what the kernel's ring could not hold is in the metrics.
+      console.error(`packets: the reader got ${read} events, and ${lost} too many for its queue`);
+      if (read === 0) throw new Error('measuring packets: the reader got no event');
     },
     kill: () => child.kill(),
   };
