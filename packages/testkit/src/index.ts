@@ -18,3 +18,6 @@ export { extension, fragment, ipv6, type Ipv6Fields } from './packet/ipv6.ts';
 export { packet, payload, type Layer, type LayerContext } from './packet/layer.ts';
 export { parsePacket, type ParsedIp, type ParsedPacket, type ParsedTransport } from './packet/parse.ts';
 export { sctp, SCTP_CHUNKS, tcp, TCP_FLAGS, udp, type TcpFields, type TcpFlag } from './packet/transport.ts';
+export { readDataFiles, type DataCase } from './data-files.ts';
+export { failAfter, faultyMap, type FaultHook } from './faults.ts';
+export { createDatapathRig, type DatapathLike, type DatapathRig, type ProgramRun } from './kernel/datapath-rig.ts';

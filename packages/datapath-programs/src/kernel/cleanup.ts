@@ -33,6 +33,8 @@ export function cleanupDatapath(options: CleanupOptions): CleanupReport {
 function removeFolder(folder: string): string[] {
   const pins: string[] = [];
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    // The kernel's own files in a mount's root (maps.debug, progs.debug); a pin's name cannot have a dot.
+    if (entry.name.includes('.')) continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) pins.push(...removeFolder(path));
     else if (removePin(path)) pins.push(path);

@@ -90,7 +90,7 @@ describe.each(CHANGES)('a crash while %s', (_, before, after) => {
       expectExactly(store, after);
       expect([store.policy.size, store.addresses.size]).toEqual([fresh.store.policy.size, fresh.store.addresses.size]);
     }
-  });
+  }, 60_000);
 
   it('can be taken back by the next run', async () => {
     const steps = await countSteps(before, after);
@@ -100,7 +100,7 @@ describe.each(CHANGES)('a crash while %s', (_, before, after) => {
       expect(await writer.apply(before)).toMatchObject({ failures: [] });
       expectExactly(store, before);
     }
-  });
+  }, 60_000);
 
   it('is survived by the same process when it is only a write that failed', async () => {
     const steps = await countSteps(before, after);
@@ -116,5 +116,5 @@ describe.each(CHANGES)('a crash while %s', (_, before, after) => {
       expect(await writer.apply(after)).toMatchObject({ failures: [] });
       expectExactly(store, after);
     }
-  });
+  }, 60_000);
 });

@@ -43,7 +43,7 @@ export function icmp(fields: IcmpFields): Layer {
 export function icmpv6(fields: IcmpFields): Layer {
   return {
     protocol: 58,
-    build: (inner, context) => summed(concatBytes(icmpHeader(fields), inner), 2, 58, fields.checksum, context),
+    build: (inner, context) => summed(concatBytes(icmpHeader(fields), inner), { offset: 2, protocol: 58, given: fields.checksum }, context),
   };
 }
 

@@ -42,7 +42,7 @@ export function tcp(fields: TcpFields): Layer {
       view.setUint8(13, (fields.flags ?? ['syn']).reduce((bits, flag) => bits | TCP_FLAGS[flag], 0));
       view.setUint16(14, fields.window ?? 65_535);
       header.set(options, 20);
-      return summed(concatBytes(header, inner), 16, 6, fields.checksum, context);
+      return summed(concatBytes(header, inner), { offset: 16, protocol: 6, given: fields.checksum }, context);
     },
   };
 }
@@ -57,7 +57,7 @@ export function udp(fields: Ports & { readonly length?: number }): Layer {
       view.setUint16(0, fields.sourcePort);
       view.setUint16(2, fields.destinationPort);
       view.setUint16(4, fields.length ?? 8 + inner.length);
-      return summed(concatBytes(header, inner), 6, 17, fields.checksum, context);
+      return summed(concatBytes(header, inner), { offset: 6, protocol: 17, given: fields.checksum }, context);
     },
   };
 }
@@ -85,9 +85,10 @@ export function sctp(fields: Ports & { readonly tag?: number; readonly chunk?: k
   };
 }
 
-/** Stores the given or the right checksum at `offset`; UDP's computed zero is sent as 0xffff. */
-export function summed(message: Uint8Array, offset: number, protocol: number, checksum: number | undefined, { pseudo }: LayerContext): Uint8Array {
+/** Stores the given or the right checksum at its offset; UDP's computed zero is sent as 0xffff. */
+export function summed(message: Uint8Array, field: { readonly offset: number; readonly protocol: number; readonly given: number | undefined }, { pseudo }: LayerContext): Uint8Array {
+  const { offset, protocol, given } = field;
   const computed = pseudo === undefined ? 0 : transportChecksum(pseudo, protocol, message);
-  viewOf(message).setUint16(offset, checksum ?? (protocol === 17 && computed === 0 ? 0xffff : computed));
+  viewOf(message).setUint16(offset, given ?? (protocol === 17 && computed === 0 ? 0xffff : computed));
   return message;
 }
