@@ -9,7 +9,7 @@ export const projects = (root) =>
     root,
     test: {
       projects: [
-        { ...shared, root, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.kernel.test.ts', '**/node_modules/**'] } },
+        { ...shared, root, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.kernel.test.ts', '**/node_modules/**'], testTimeout: 30_000 } },
         { ...shared, root, test: { name: 'kernel', include: ['test/**/*.kernel.test.ts'], pool: 'forks', fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 } },
       ],
     },
