@@ -27,7 +27,7 @@ function randomCase(): ComplianceCase {
       const key = randomKey();
       const bits = bitsOf(key).slice(0, numberOf(key));
       if (random(3) === 0) same(map.delete(key), model.delete(bits), `step ${step}: removal`);
-      // Not up to the brim: kernels before 6.13 cannot replace a prefix in a full trie.
+      // Not up to the brim: older kernels cannot replace a prefix in a full trie.
       else if (model.has(bits) || model.size < 200) {
         put(map, key, step);
         model.set(bits, step);
