@@ -90,7 +90,7 @@ test('compiling step by step gives what compiling at once gives', { timeout: 60_
   );
 });
 
-test('the same content is the same row object', () => {
+test('the same content is the same row object', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(cases, ({ texts, options: chosen }) => {
       const repository = load(texts);

@@ -29,8 +29,7 @@ export function readDocuments(text: string): SourceText {
   const lines = new LineCounter();
   const objects: SourceObject[] = [];
   const problems: SyntaxProblem[] = [];
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
-  for (const document of Array.isArray(documents) ? documents : []) {
+  for (const document of parse(text, lines, problems)) {
     const [error] = document.errors;
     if (error !== undefined) {
       // What follows the first error is mostly its consequence.
@@ -45,6 +44,17 @@ export function readDocuments(text: string): SourceText {
     }
   }
   return { objects, problems };
+}
+
+function parse(text: string, lines: LineCounter, problems: SyntaxProblem[]): Document.Parsed<ParsedNode>[] {
+  try {
+    const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+    return Array.isArray(documents) ? documents : [];
+  } catch (failure) {
+    // The parser recurses, and gives up on text that is nested tens of thousands of levels deep.
+    problems.push(problem(failure instanceof Error ? failure.message : String(failure), 0, lines));
+    return [];
+  }
 }
 
 function collect(document: Document.Parsed<ParsedNode>, lines: LineCounter, objects: SourceObject[]): void {

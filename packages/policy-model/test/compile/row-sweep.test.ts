@@ -28,7 +28,7 @@ describe('boundaries', () => {
     expect(row(terms).key).toBe(key);
   });
 
-  test('agree with the first term in order of precedence, position by position', () => {
+  test('agree with the first term in order of precedence, position by position', { timeout: 60_000 }, () => {
     const arbitraryTerm = fc
       .tuple(fc.nat(120), fc.nat(40), fc.constantFrom('allow' as const, 'deny' as const), fc.boolean())
       .map(([start, length, action, namesPeer]) => term(start, start + length, action, namesPeer));

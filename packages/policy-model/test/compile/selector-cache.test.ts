@@ -16,7 +16,7 @@ const requirement: fc.Arbitrary<Requirement> = fc
   .map(({ source, key, prefix, operator, values }) => ({ source, key: source === 'cidr' ? prefix : key, operator, values: operator === 'In' || operator === 'NotIn' ? values : [] }));
 const selectors = fc.array(fc.array(requirement, { maxLength: 3 }).map((list) => selector(list)), { maxLength: 12 });
 
-test('finds what evaluating every selector finds, however selectors and labels arrive', () => {
+test('finds what evaluating every selector finds, however selectors and labels arrive', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(selectors, selectors, fc.shuffledSubarray([...IDENTITIES]), (first, second, identities) => {
       const cache = createSelectorCache();
