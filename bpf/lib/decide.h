@@ -28,12 +28,12 @@ inline_always int verdict_apply(struct packet *p, __u32 verdict, __u32 cell_flag
 	return action == ACTION_DENY ? -DROP_POLICY_DENY : -DROP_POLICY;
 }
 
-inline_always int egress_judge(struct packet *p, struct party *from, struct party *to, __u32 start)
+inline_always int egress_judge(struct packet *p, struct cell_half *from, __u32 to_identity, __u32 start)
 {
 	__u32 how = POLICY_EGRESS | (from->flags & CELL_EGRESS_ANY_ONLY ? POLICY_ANY_ONLY : 0);
 	int result;
 
-	p->egress_verdict = policy_verdict(from->version, to->identity, from->any_egress, start, how);
+	p->egress_verdict = policy_verdict(from->version, to_identity, from->any_egress, start, how);
 	p->event_flags |= EVENT_EGRESS_JUDGED;
 	result = verdict_apply(p, p->egress_verdict, from->flags);
 	if (result < 0)
@@ -41,12 +41,12 @@ inline_always int egress_judge(struct packet *p, struct party *from, struct part
 	return result;
 }
 
-inline_always int ingress_judge(struct packet *p, struct party *from, struct party *to, __u32 start)
+inline_always int ingress_judge(struct packet *p, struct cell_half *to, __u32 from_identity, __u32 start)
 {
 	__u32 how = POLICY_INGRESS | (to->flags & CELL_INGRESS_ANY_ONLY ? POLICY_ANY_ONLY : 0);
 	int result;
 
-	p->ingress_verdict = policy_verdict(to->version, from->identity, to->any_ingress, start, how);
+	p->ingress_verdict = policy_verdict(to->version, from_identity, to->any_ingress, start, how);
 	p->event_flags |= EVENT_INGRESS_JUDGED;
 	result = verdict_apply(p, p->ingress_verdict, to->flags);
 	if (result < 0)
@@ -73,38 +73,35 @@ inline_always __u32 policy_start(struct packet *p, __u32 reverse)
 }
 
 /*
- * Both policies on a flow from one party to the other, or in reverse. Of a flow that came out of the stack the egress
- * policy of its source has been applied where it went in, to the address it then had.
+ * Both policies on a flow, that of the end which began first; a remote end has none (0). Of a flow that came out of the
+ * stack the egress policy of its source has been applied where it went in, to the address it then had.
  */
-__attribute__((noinline)) int policy_judge(__u32 reverse)
+inline_always int policy_judge(struct packet *p, struct cell_half *source, struct cell_half *destination, __u32 reverse)
 {
-	struct packet *p = packet_scratch();
-	struct party *from, *to;
-	__u32 start;
+	__u32 start = policy_start(p, reverse);
+	struct cell_half *from, *to;
+	__u32 from_identity, to_identity;
 	int result;
 
-	if (!p)
-		return -DROP_INTERNAL;
 	p->event_flags = 0;
-	p->egress_verdict = 0;
-	p->ingress_verdict = 0;
 	p->traits &= ~(__u32)TRAIT_AUDITED;
-	start = policy_start(p, reverse);
 	if (reverse) {
-		from = &p->party[DESTINATION];
-		to = &p->party[SOURCE];
+		from = destination;
+		to = source;
+		from_identity = p->party[DESTINATION].identity;
+		to_identity = p->party[SOURCE].identity;
 	} else {
-		from = &p->party[SOURCE];
-		to = &p->party[DESTINATION];
+		from = source;
+		to = destination;
+		from_identity = p->party[SOURCE].identity;
+		to_identity = p->party[DESTINATION].identity;
 	}
-	if (!(from->end & FLOW_REMOTE) && !(p->flow_flags & FLOW_VIA_STACK)) {
-		result = egress_judge(p, from, to, start);
+	if (from && !(p->flow_flags & FLOW_VIA_STACK)) {
+		result = egress_judge(p, from, to_identity, start);
 		if (result < 0)
 			return result;
 	}
-	if (!(to->end & FLOW_REMOTE))
-		return ingress_judge(p, from, to, start);
-	return 0;
+	return to ? ingress_judge(p, to, from_identity, start) : 0;
 }
 
 /*
@@ -153,19 +150,27 @@ inline_always int socket_confirms(struct __sk_buff *ctx, struct packet *p, __u32
 	return 1;
 }
 
+inline_always struct cell_half *end_policy(struct packet *p, __u32 end)
+{
+	return end & FLOW_REMOTE ? 0 : cell_get(end - 1, p->parity);
+}
+
 /*
  * A TCP segment in the middle of a connection whose entry is lost, refused in its own direction: it may answer a
  * connection that policy allows the other way. Policy alone must not open that (any segment could claim it), so an end
  * has to have the socket; the presumed beginner's own if it is local, for the sender could make one up.
  */
-inline_always int recover(struct __sk_buff *ctx, struct packet *p)
+__attribute__((noinline)) int flow_recover(struct __sk_buff *ctx)
 {
-	__u32 source = p->party[SOURCE].end, destination = p->party[DESTINATION].end;
+	struct packet *p = packet_scratch();
+	__u32 source, destination;
 	int confirmed;
 
-	if (p->protocol != IPPROTO_TCP || (p->traits & (TRAIT_INITIAL | TRAIT_FRAGMENT | TRAIT_RELATED)))
+	if (!p)
 		return 0;
-	if (policy_judge(1) < 0)
+	source = p->party[SOURCE].end;
+	destination = p->party[DESTINATION].end;
+	if (policy_judge(p, end_policy(p, source), end_policy(p, destination), 1) < 0)
 		return 0;
 	if (!(destination & FLOW_REMOTE))
 		confirmed = socket_confirms(ctx, p, destination, 0);
@@ -202,25 +207,32 @@ inline_always __u32 state_bits(struct packet *p)
 }
 
 /* The entry as this decision would have it. */
-inline_always void flow_compose(struct packet *p, __u32 began, __u32 state)
+inline_always void flow_compose(struct packet *p, struct cell_half *source, struct cell_half *destination,
+				__u32 began, __u32 state)
 {
-	struct party *end0, *end1;
+	__u32 source_revision = source ? source->revision : 0;
+	__u32 destination_revision = destination ? destination->revision : 0;
+	__u32 source_generation = source ? source->generation : p->peer_generation;
+	__u32 destination_generation = destination ? destination->generation : p->peer_generation;
 	struct flow *flow = &p->flow;
 
 	if (p->source_index) {
-		end0 = &p->party[DESTINATION];
-		end1 = &p->party[SOURCE];
+		flow->decision = decision_pack(destination_revision, source_revision, p->traits);
+		flow->generation[0] = destination_generation;
+		flow->generation[1] = source_generation;
+		flow->end[0] = p->party[DESTINATION].end;
+		flow->end[1] = p->party[SOURCE].end;
+		flow->identity[0] = p->party[DESTINATION].identity;
+		flow->identity[1] = p->party[SOURCE].identity;
 	} else {
-		end0 = &p->party[SOURCE];
-		end1 = &p->party[DESTINATION];
+		flow->decision = decision_pack(source_revision, destination_revision, p->traits);
+		flow->generation[0] = source_generation;
+		flow->generation[1] = destination_generation;
+		flow->end[0] = p->party[SOURCE].end;
+		flow->end[1] = p->party[DESTINATION].end;
+		flow->identity[0] = p->party[SOURCE].identity;
+		flow->identity[1] = p->party[DESTINATION].identity;
 	}
-	flow->decision = decision_pack(end0->revision, end1->revision, p->traits);
-	flow->generation[0] = end0->generation;
-	flow->generation[1] = end1->generation;
-	flow->end[0] = end0->end;
-	flow->end[1] = end1->end;
-	flow->identity[0] = end0->identity;
-	flow->identity[1] = end1->identity;
 	flow->last_seen = p->now;
 	flow->state = state | state_bits(p);
 	flow->began = began;
@@ -242,9 +254,8 @@ inline_always int flow_differs_only_in_decision(struct flow *a, struct flow *b)
  * Allowed anew. Where only revisions moved, the decision changes by one compare-and-swap from the value on which this
  * one was taken: whoever loses leaves the winner's, and no old verdict can end up under new revisions.
  */
-inline_always void flow_renew(struct packet *p, struct flow *found, __u64 old, __u32 began, __u32 state)
+inline_always void flow_renew(struct packet *p, struct flow *found, __u64 old)
 {
-	flow_compose(p, began, state);
 	if (flow_differs_only_in_decision(&p->flow, found)) {
 		__sync_val_compare_and_swap(&found->decision, old, p->flow.decision);
 		if (found->last_seen != p->now)
@@ -260,17 +271,21 @@ inline_always void flow_renew(struct packet *p, struct flow *found, __u64 old, _
 #define EEXIST 17
 
 /* 1 unless another CPU has just inserted the flow, whose entry then holds, and which reports it. */
-inline_always int flow_create(struct packet *p, __u32 began, __u64 how)
+inline_always int flow_create(struct packet *p, __u64 how)
 {
 	long error;
 
-	flow_compose(p, began, 0);
 	error = bpf_map_update_elem(&cilium_flows, &p->key, &p->flow, how);
 	if (error == -EEXIST)
 		return 0;
 	if (error < 0)
 		metric_count(DROP_FLOW_INSERT_FAILED, p->direction, 0); /* policy judges each of its packets */
 	return 1;
+}
+
+inline_always int is_recoverable(struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP && !(p->traits & (TRAIT_INITIAL | TRAIT_FRAGMENT | TRAIT_RELATED));
 }
 
 inline_always void flow_report(struct __sk_buff *ctx, struct packet *p, __u32 to_container)
@@ -290,51 +305,66 @@ inline_always void flow_report(struct __sk_buff *ctx, struct packet *p, __u32 to
 	}
 }
 
-/* Fills both parties, as of the epoch read at the start. */
-inline_always int parties_resolve(struct __sk_buff *ctx, struct packet *p, __u32 to_container, __u32 forward)
+/* Fills both parties, and the policies of those that are local, as of the epoch read at the start. */
+inline_always int parties_resolve(struct __sk_buff *ctx, struct packet *p, struct cell_half *own, __u32 forward,
+				  const __u32 to_container, struct cell_half **peer)
 {
 	struct node_state *node = node_get();
-	struct cell_half *own;
-	__u32 bucket, generation;
+	__u32 bucket;
 	int result;
 
 	if (!node)
 		return -DROP_INTERNAL;
 	bucket = address_bucket(to_container ? p->source : p->destination);
-	generation = bucket_generation(node, bucket);
+	p->peer_generation = bucket_generation(node, bucket);
 	full_barrier(p);
-	own = cell_get(p->slot, p->parity);
-	if (!own || !own->generation)
-		return -DROP_NO_POLICY;
 	if (to_container) {
 		__u32 how = RESOLVE_SOURCE | (p->traits & TRAIT_RELATED ? RESOLVE_QUOTED : forward ? RESOLVE_BEGAN : 0);
 
 		party_local(&p->party[DESTINATION], p->slot, own);
-		result = resolve_remote(ctx, p, &p->party[SOURCE], p->source, p->destination, bucket, generation, how);
+		result = resolve_remote(ctx, p, &p->party[SOURCE], p->source, p->destination, bucket, how, peer);
 		p->peer_end = p->party[SOURCE].end;
 	} else {
 		party_local(&p->party[SOURCE], p->slot, own);
-		result = resolve_remote(ctx, p, &p->party[DESTINATION], p->destination, p->source, bucket, generation, 0);
+		result = resolve_remote(ctx, p, &p->party[DESTINATION], p->destination, p->source, bucket, 0, peer);
 		p->peer_end = p->party[DESTINATION].end;
 	}
 	return result;
 }
 
+/* Refused by policy in its own direction: 0 if the socket of a connection the other way proves it a reply. */
+inline_always int refused(struct __sk_buff *ctx, struct packet *p, int result)
+{
+	__u32 direction = p->direction, egress = p->egress_verdict, ingress = p->ingress_verdict;
+	__u32 event_flags = p->event_flags;
+
+	if (p->found == FOUND_RESTART || !is_recoverable(p))
+		return result;
+	if (flow_recover(ctx)) {
+		p->direction = direction;
+		p->traits |= TRAIT_REPLY;
+		return 0;
+	}
+	p->direction = direction;
+	p->egress_verdict = egress;
+	p->ingress_verdict = ingress;
+	p->event_flags = event_flags;
+	return result;
+}
+
 /*
  * Decides a packet for which the flow table has no valid answer (p->found says why) and, where that allows it, brings
- * the table up to date. 0 or a drop reason.
+ * the table up to date. 0 or a drop reason. `own` is the cell half of the device's endpoint, which has been in force
+ * since the epoch was read.
  */
-__attribute__((noinline)) int flow_decide(struct __sk_buff *ctx, __u32 to_container)
+inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct cell_half *own, const __u32 to_container)
 {
-	struct packet *p = packet_scratch();
+	__u32 forward = 1, began = p->source_index & 1, state = 0;
+	struct cell_half *peer = 0, *source, *destination;
 	struct flow *found = 0;
-	__u32 forward = 1, began, state = 0;
 	__u64 old = 0;
 	int result;
 
-	if (!p)
-		return -DROP_INTERNAL;
-	began = p->source_index & 1;
 	p->flow_flags = to_container ? FLOW_VIA_STACK : 0;
 	if (p->found == FOUND_STALE) {
 		found = bpf_map_lookup_elem(&cilium_flows, &p->key);
@@ -354,37 +384,27 @@ __attribute__((noinline)) int flow_decide(struct __sk_buff *ctx, __u32 to_contai
 		if (!forward)
 			p->traits |= TRAIT_REPLY;
 	}
-	result = parties_resolve(ctx, p, to_container, forward);
+	result = parties_resolve(ctx, p, own, forward, to_container, &peer);
 	if (result < 0)
 		return result;
-	p->traits |= TRAIT_RESOLVED;
-	result = policy_judge(!forward);
-	if (found) {
-		/* denied: the entry stays as it is, so that the next packet, of either direction, is decided again */
-		if (result == 0 && !(p->traits & TRAIT_RELATED))
-			flow_renew(p, found, old, began, state);
+	source = to_container ? peer : own;
+	destination = to_container ? own : peer;
+	result = policy_judge(p, source, destination, !forward);
+	/* denied: an entry stays as it is, so that the next packet, of either direction, is decided again */
+	if (result < 0 && found)
 		return result;
-	}
 	if (result < 0) {
-		__u32 direction = p->direction, verdict = p->egress_verdict, ingress = p->ingress_verdict;
-		__u32 event_flags = p->event_flags;
-
-		if (p->found == FOUND_RESTART)
+		result = refused(ctx, p, result);
+		if (result < 0)
 			return result;
-		if (!recover(ctx, p)) {
-			p->direction = direction;
-			p->egress_verdict = verdict;
-			p->ingress_verdict = ingress;
-			p->event_flags = event_flags;
-			return result;
-		}
-		p->direction = to_container ? DIRECTION_INGRESS : DIRECTION_EGRESS;
-		p->traits |= TRAIT_REPLY;
 		began = !began;
 	}
-	if (p->traits & TRAIT_NO_FLOW)
+	if ((p->traits & TRAIT_RELATED) || (!found && (p->traits & TRAIT_NO_FLOW)))
 		return 0;
-	if (flow_create(p, began & 1, p->found == FOUND_NONE ? BPF_NOEXIST : BPF_ANY))
+	flow_compose(p, source, destination, began & 1, state);
+	if (found)
+		flow_renew(p, found, old);
+	else if (flow_create(p, p->found == FOUND_NONE ? BPF_NOEXIST : BPF_ANY))
 		flow_report(ctx, p, to_container);
 	return 0;
 }

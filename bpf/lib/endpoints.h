@@ -57,9 +57,12 @@ inline_always __u32 device_slot(__u32 ifindex)
 {
 	__u32 *slot;
 
-	if (ifindex < MAX_DENSE_DEVICES)
+	if (ifindex < MAX_DENSE_DEVICES) {
 		slot = bpf_map_lookup_elem(&cilium_devices, &ifindex);
-	else
+		/* keeps the compiler from making one call of both: with two maps in it the kernel could not inline it */
+		asm volatile("" : "+r"(slot));
+	} else {
 		slot = bpf_map_lookup_elem(&cilium_devices_sparse, &ifindex);
+	}
 	return slot ? *slot : 0;
 }

@@ -6,20 +6,20 @@
 #include "lib/events.h"
 #include "lib/packet.h"
 
-/* How far past a wake-up mark an event may lie and still wake, so that two CPUs cannot both miss the mark. */
-#define WAKEUP_WINDOW 1024
+/* Every how many events of a CPU the fill of the ring is looked at: a power of two. */
+#define WAKEUP_STRIDE 64
 
 /*
- * A wake-up costs the packet 7-14 us, so the consumer polls; it is woken only where a multiple of the configured fill
- * (a quarter of the ring) is passed, not by every event above it: with no consumer at all each would pay.
+ * A wake-up costs the packet 7-14 us and even the question whether one is due 10 ns, so the consumer polls, and only
+ * every 64th event of a CPU looks whether the configured fill (a quarter of the ring) is reached, and then wakes it.
  */
-inline_always __u64 event_wakeup(void)
+inline_always __u64 event_wakeup(struct packet *p)
 {
-	__u64 waiting = bpf_ringbuf_query(&cilium_events, BPF_RB_AVAIL_DATA);
-
-	if (waiting >= config_events_wakeup && (waiting & (config_events_wakeup - 1)) < WAKEUP_WINDOW)
-		return BPF_RB_FORCE_WAKEUP;
-	return BPF_RB_NO_WAKEUP;
+	if (++p->event_count & (WAKEUP_STRIDE - 1))
+		return BPF_RB_NO_WAKEUP;
+	if (bpf_ringbuf_query(&cilium_events, BPF_RB_AVAIL_DATA) < config_events_wakeup)
+		return BPF_RB_NO_WAKEUP;
+	return BPF_RB_FORCE_WAKEUP;
 }
 
 inline_always __u16 endpoint_id(__u32 end)
@@ -40,7 +40,7 @@ __attribute__((noinline)) int event_emit(struct __sk_buff *ctx, __u32 what)
 {
 	struct packet *p = packet_scratch();
 	struct event *event;
-	__u32 flags = 0, traits;
+	__u32 flags, traits;
 
 	if (!p)
 		return 0;
@@ -63,8 +63,9 @@ __attribute__((noinline)) int event_emit(struct __sk_buff *ctx, __u32 what)
 	event->destination_endpoint = endpoint_id(p->party[DESTINATION].end);
 	event->ifindex = ctx->ifindex;
 	event->length = ctx->len;
-	event->egress_verdict = p->egress_verdict;
-	event->ingress_verdict = p->ingress_verdict;
+	flags = p->event_flags;
+	event->egress_verdict = flags & EVENT_EGRESS_JUDGED ? p->egress_verdict : 0;
+	event->ingress_verdict = flags & EVENT_INGRESS_JUDGED ? p->ingress_verdict : 0;
 	event->source_port = bpf_ntohs(p->source_port);
 	event->destination_port = bpf_ntohs(p->destination_port);
 	address_copy(event->source, p->source);
@@ -73,7 +74,6 @@ __attribute__((noinline)) int event_emit(struct __sk_buff *ctx, __u32 what)
 	event->icmp_type = p->icmp_type;
 	event->ethertype = bpf_ntohs(ctx->protocol);
 	event->reserved = 0;
-	flags = p->event_flags;
 	if (traits & TRAIT_IPV6)
 		flags |= EVENT_IPV6;
 	if (traits & TRAIT_AUDITED)
@@ -89,17 +89,13 @@ __attribute__((noinline)) int event_emit(struct __sk_buff *ctx, __u32 what)
 	if (traits & TRAIT_RECOVERED)
 		flags |= EVENT_RECOVERED;
 	event->flags = flags;
-	bpf_ringbuf_submit(event, event_wakeup());
+	bpf_ringbuf_submit(event, event_wakeup(p));
 	return 0;
 }
 
 /* Counts and reports a drop; `reason` is positive. Direction and parties are those that the stages left. */
-__attribute__((noinline)) int packet_drop(struct __sk_buff *ctx, __u32 reason)
+inline_always int packet_drop(struct __sk_buff *ctx, struct packet *p, __u32 reason)
 {
-	struct packet *p = packet_scratch();
-
-	if (!p)
-		return TC_ACT_SHOT;
 	metric_count(reason, p->direction, ctx->len);
 	if (config_events_drop)
 		event_emit(ctx, EVENT_WHAT(EVENT_DROP, reason, TRACE_NONE));

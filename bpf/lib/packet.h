@@ -61,15 +61,10 @@ enum packet_trait {
 #define SOURCE 0
 #define DESTINATION 1
 
+/* What events tell of it, and decisions keep of it. */
 struct party {
 	__u32 end; /* as in struct flow */
-	__u32 generation;
-	__u32 revision;
 	__u32 identity;
-	__u32 version; /* from here on only for local ends */
-	__u32 any_ingress;
-	__u32 any_egress;
-	__u32 flags; /* enum cell_flag */
 };
 
 enum flow_found {
@@ -106,6 +101,7 @@ struct packet {
 	__u32 direction; /* enum direction to blame for a drop */
 	__u32 flow_flags; /* of the flow that the packet was found to belong to */
 	__u32 peer_end; /* the end that is not this device's endpoint, as in struct flow */
+	__u32 peer_generation; /* of that end, where it is remote: read before anything else of it */
 	__u32 egress_verdict;
 	__u32 ingress_verdict;
 	__u32 event_flags;
@@ -115,7 +111,8 @@ struct packet {
 	struct flow flow; /* to be written */
 	struct fragment_key fragment_key;
 	struct prefix_key prefix_key;
-	__u32 padding;
+	__u32 event_count;
+	__u32 reserved;
 	__u64 barrier;
 };
 
@@ -144,11 +141,17 @@ inline_always void full_barrier(struct packet *p)
 	asm volatile("" : : "r"(value) : "memory");
 }
 
-/* Both spelled out: the compiler would otherwise select pointers, which the verifier refuses. */
+/*
+ * Both orders spelled out: the compiler would otherwise select pointers, which the verifier refuses. The last eight
+ * bytes are written at once, for the hash reads them by four: narrower stores could not be forwarded to those loads.
+ */
 inline_always void key_build(struct packet *p)
 {
 	__u64 s0 = halves(p->source)[0], s1 = halves(p->source)[1];
 	__u64 d0 = halves(p->destination)[0], d1 = halves(p->destination)[1];
+	__u64 tail = (__u64)p->protocol << 32 | (__u64)p->kind << 40;
+	__u32 source_port = p->source_port, destination_port = p->destination_port;
+	__u64 *key = (__u64 *)&p->key;
 	__u32 swap;
 
 	if (s1 != d1)
@@ -156,24 +159,19 @@ inline_always void key_build(struct packet *p)
 	else if (s0 != d0)
 		swap = s0 > d0;
 	else
-		swap = p->source_port > p->destination_port;
-	if (swap) {
-		halves(p->key.address0)[0] = d0;
-		halves(p->key.address0)[1] = d1;
-		halves(p->key.address1)[0] = s0;
-		halves(p->key.address1)[1] = s1;
-		p->key.port0 = p->destination_port;
-		p->key.port1 = p->source_port;
-	} else {
-		halves(p->key.address0)[0] = s0;
-		halves(p->key.address0)[1] = s1;
-		halves(p->key.address1)[0] = d0;
-		halves(p->key.address1)[1] = d1;
-		p->key.port0 = p->source_port;
-		p->key.port1 = p->destination_port;
-	}
+		swap = source_port > destination_port;
 	p->source_index = swap;
-	p->key.protocol = p->protocol;
-	p->key.kind = p->kind;
-	p->key.reserved = 0;
+	if (swap) {
+		key[0] = d0;
+		key[1] = d1;
+		key[2] = s0;
+		key[3] = s1;
+		key[4] = tail | destination_port | source_port << 16;
+	} else {
+		key[0] = s0;
+		key[1] = s1;
+		key[2] = d0;
+		key[3] = d1;
+		key[4] = tail | source_port | destination_port << 16;
+	}
 }

@@ -114,15 +114,16 @@ inline_always __u32 row_verdict(__u32 row, __u32 start)
 
 /*
  * Verdict of one direction of a policy on one peer; `how` is enum policy_direction, with POLICY_ANY_ONLY where the
- * policy has no entry but the any-row. A global function with scalar arguments: verified once.
+ * policy has no entry but the any-row.
  */
-__attribute__((noinline)) __u32 policy_verdict(__u32 version, __u32 identity, __u32 any_row, __u32 start, __u32 how)
+inline_always __u32 policy_verdict(__u32 version, __u32 identity, __u32 any_row, __u32 start, __u32 how)
 {
-	struct policy_key key = { .version = version, .direction = how & 1, .identity = identity };
 	__u32 row = any_row;
 
 	if (!(how & POLICY_ANY_ONLY)) {
-		struct policy_value *value = bpf_map_lookup_elem(&cilium_policy, &key);
+		/* the key is compared by eight bytes: written so too, the load need not wait for the stores */
+		__u64 key[2] = { version | (__u64)(how & 1) << 32, identity };
+		struct policy_value *value = bpf_map_lookup_elem(&cilium_policy, key);
 
 		if (value)
 			row = value->row;

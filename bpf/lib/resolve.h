@@ -14,20 +14,12 @@
 inline_always void party_local(struct party *party, __u32 slot, struct cell_half *half)
 {
 	party->end = slot + 1;
-	party->generation = half->generation;
-	party->revision = half->revision;
 	party->identity = half->identity;
-	party->version = half->version;
-	party->any_ingress = half->any_ingress;
-	party->any_egress = half->any_egress;
-	party->flags = half->flags;
 }
 
-inline_always void party_remote(struct party *party, __u32 bucket, __u32 generation, __u32 identity)
+inline_always void party_remote(struct party *party, __u32 bucket, __u32 identity)
 {
 	party->end = FLOW_REMOTE | bucket;
-	party->generation = generation;
-	party->revision = 0;
 	party->identity = identity;
 }
 
@@ -78,11 +70,11 @@ inline_always int kernel_local(struct __sk_buff *ctx, struct packet *p, void *ad
 #define RESOLVE_BEGAN 4 /* and it began the flow: who it claims to be must fit where it came from */
 
 /*
- * Fills `party` for the far end. The counter of its bucket has been read before (`generation`), and a full barrier lies
- * between: what is found here is at least as new as the counter.
+ * Fills `party` for the far end, and `policy` where it is local. The counter of its bucket has been read before, and a
+ * full barrier lies between: what is found here is at least as new as the counter.
  */
 inline_always int resolve_remote(struct __sk_buff *ctx, struct packet *p, struct party *party, void *address,
-				 void *other, __u32 bucket, __u32 generation, __u32 how)
+				 void *other, __u32 bucket, __u32 how, struct cell_half **policy)
 {
 	__u32 world = p->traits & TRAIT_IPV6 ? config_world_ipv6 : config_world_ipv4;
 	__u32 ref = address_lookup(p, address);
@@ -102,6 +94,7 @@ inline_always int resolve_remote(struct __sk_buff *ctx, struct packet *p, struct
 				return -DROP_INVALID_SOURCE_IP;
 		}
 		party_local(party, slot, half);
+		*policy = half;
 		return 0;
 	}
 	if (ref) {
@@ -114,11 +107,11 @@ inline_always int resolve_remote(struct __sk_buff *ctx, struct packet *p, struct
 			/* the node does not receive its own packets: its address coming in from a device is forged */
 			if (((value >> 32) & REMOTE_HOST) && (how & RESOLVE_BEGAN) && p->ingress_ifindex)
 				value = world;
-			party_remote(party, bucket, generation, (__u32)value);
+			party_remote(party, bucket, (__u32)value);
 			return 0;
 		}
 	}
-	party_remote(party, bucket, generation, world);
+	party_remote(party, bucket, world);
 	if ((how & RESOLVE_BEGAN) && p->ingress_ifindex)
 		return 0;
 	if (kernel_local(ctx, p, address, other)) {

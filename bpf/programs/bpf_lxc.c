@@ -23,12 +23,8 @@ inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 di
 	p->tcp_flags = 0;
 	p->icmp_type = 0;
 	p->event_flags = 0;
-	p->egress_verdict = 0;
-	p->ingress_verdict = 0;
-	p->party[SOURCE].identity = 0;
-	p->party[SOURCE].end = 0;
-	p->party[DESTINATION].identity = 0;
-	p->party[DESTINATION].end = 0;
+	*(__u64 *)&p->party[SOURCE] = 0;
+	*(__u64 *)&p->party[DESTINATION] = 0;
 	if (!node)
 		return -DROP_INTERNAL;
 	p->parity = *(volatile __u64 *)&node->epoch & 1;
@@ -173,7 +169,7 @@ inline_always int from_container(struct __sk_buff *ctx, struct packet *p)
 		return result;
 	result = flow_find(p, own, 0);
 	if (result > 0)
-		result = flow_decide(ctx, 0);
+		result = flow_decide(ctx, p, own, 0);
 	if (result)
 		return result;
 	return deliver_from_container(ctx, p);
@@ -259,16 +255,16 @@ inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
 		return result;
 	result = flow_find(p, own, 1);
 	if (result > 0)
-		result = flow_decide(ctx, 1);
+		result = flow_decide(ctx, p, own, 1);
 	if (result)
 		return result;
 	return FINAL(TC_ACT_OK);
 }
 
-inline_always int packet_finish(struct __sk_buff *ctx, int result, __u32 direction)
+inline_always int packet_finish(struct __sk_buff *ctx, struct packet *p, int result, __u32 direction)
 {
 	if (result < 0)
-		return packet_drop(ctx, -result);
+		return packet_drop(ctx, p, -result);
 	metric_count(METRIC_FORWARDED, direction, ctx->len);
 	return FINAL_ACTION(result);
 }
@@ -280,7 +276,7 @@ int cil_from_container(struct __sk_buff *ctx)
 
 	if (!p)
 		return TC_ACT_SHOT;
-	return packet_finish(ctx, from_container(ctx, p), DIRECTION_EGRESS);
+	return packet_finish(ctx, p, from_container(ctx, p), DIRECTION_EGRESS);
 }
 
 SEC("tc")
@@ -290,7 +286,7 @@ int cil_to_container(struct __sk_buff *ctx)
 
 	if (!p)
 		return TC_ACT_SHOT;
-	return packet_finish(ctx, to_container(ctx, p), DIRECTION_INGRESS);
+	return packet_finish(ctx, p, to_container(ctx, p), DIRECTION_INGRESS);
 }
 
 /*

@@ -85,20 +85,28 @@ export function pings(netns: Namespace, address: string, options: readonly strin
 }
 
 const PEER = String.raw`
-const net = require('node:net'), dgram = require('node:dgram'), lines = require('node:readline').createInterface({ input: process.stdin });
+const net = require('node:net'), lines = require('node:readline').createInterface({ input: process.stdin });
 const sockets = new Map(); const say = (text) => process.stdout.write(text + '\n');
+const serve = (s) => { s.on('error', () => {}); s.on('data', (d) => s.write(d)); sockets.set('accepted', s); };
+const arrival = (s) => {
+  const timer = setTimeout(() => { s.arrived = undefined; say('timeout'); }, 2500);
+  s.arrived = () => { if (!s.received) return; s.received = 0; s.arrived = undefined; clearTimeout(timer); say('ok'); };
+  s.arrived();
+};
+const connect = (id, host, port, localPort) => {
+  const s = net.connect({ host, port, ...(localPort && { localPort }) }); sockets.set(id, s); s.received = 0;
+  const end = (text) => { clearTimeout(timer); say(text); s.settled = true; };
+  const timer = setTimeout(() => { s.destroy(); end('timeout'); }, 1500);
+  s.on('connect', () => end('ok')); s.on('error', (e) => { if (!s.settled) end(e.code); });
+  s.on('data', (d) => { s.received += d.length; s.arrived?.(); });
+};
 lines.on('line', (line) => {
-  const [command, id, address, port, local] = line.split(' ');
-  if (command === 'listen') net.createServer((s) => { s.on('error', () => {}); s.on('data', (d) => s.write(d)); sockets.set('accepted', s); }).listen(Number(port), address, () => say('ok'));
-  else if (command === 'connect') {
-    const s = net.connect({ host: address, port: Number(port), ...(local && { localPort: Number(local) }) }); sockets.set(id, s); let open = true;
-    const end = (text) => { if (open) { open = false; clearTimeout(timer); say(text); } };
-    const timer = setTimeout(() => { s.destroy(); end('timeout'); }, 1500);
-    s.on('connect', () => end('ok')); s.on('error', (e) => end(e.code));
-  } else if (command === 'echo' || command === 'push') {
-    const s = sockets.get(id); const timer = setTimeout(() => { s.removeAllListeners('data'); say('timeout'); }, 1500);
-    s.once('data', () => { clearTimeout(timer); say('ok'); }); if (command === 'echo') s.write('x'.repeat(Number(address || 1)));
-  } else if (command === 'send') { sockets.get(id).write('hello'); say('ok'); }
+  const [command, id, address, port, local] = line.split(' '); const s = sockets.get(id);
+  if (command === 'listen') net.createServer(serve).listen(Number(port), address, () => say('ok'));
+  else if (command === 'connect') connect(id, address, Number(port), Number(local ?? 0));
+  else if (command === 'echo') { s.received = 0; s.write('x'.repeat(Number(address))); arrival(s); }
+  else if (command === 'push') arrival(s);
+  else if (command === 'send') s.write('hello', () => say('ok'));
 });
 lines.on('close', () => process.exit(0)); say('ready');`;
 
