@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
-import { createNamespace, deleteNamespace, ifIndex, openNetlink, type Namespace } from '@cilium-ts/netlink';
+import { parseCidr } from '@cilium-ts/core';
+import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
 import { ensureBpffs, readSkbContext, skbContext, type Program, type SkbContext } from 'libbpf-napi';
 
 /** What the rig needs of a datapath: `@cilium-ts/datapath-programs` provides it. */
@@ -26,6 +27,11 @@ export interface DatapathRig<D extends DatapathLike> extends AsyncDisposable {
   reopen(): Promise<D>;
   /** Makes a veth pair with this ifindex; a test run needs its device to exist. */
   addDevice(ifindex: number): Promise<void>;
+  /**
+   * Makes the namespace a router whose default routes leave by a new device of this ifindex. Without a route the
+   * kernel forwards nothing, and the datapath takes an address that is not forwarded for one of the node's.
+   */
+  addUplink(ifindex: number): Promise<void>;
   /** Runs one packet through a program as if it were attached to a device; `by` is the device it came in by. */
   run(program: 'fromContainer' | 'toContainer', frame: Uint8Array, context: { readonly ifindex: number; readonly by?: number }): ProgramRun;
   close(): Promise<void>;
@@ -65,6 +71,7 @@ export async function createDatapathRig<D extends DatapathLike>(open: (bpfRoot: 
       return datapath;
     },
     addDevice: (ifindex) => addDevice(node, ifindex),
+    addUplink: (ifindex) => addUplink(node, ifindex),
     run: (program, frame, context) => runProgram(node, datapath.programs[program], frame, context),
     close: () => (closing ??= datapath.close().finally(clear)),
     [Symbol.asyncDispose]: () => rig.close(),
@@ -76,6 +83,21 @@ async function addDevice(node: Namespace, ifindex: number): Promise<void> {
   const netlink = openNetlink({ netns: node });
   try {
     await netlink.createVeth({ name: `d${ifindex}`, index: ifIndex(ifindex), up: true, peer: { name: `d${ifindex}-p` } });
+    await netlink.setLink(`d${ifindex}-p`, { up: true });
+  } finally {
+    netlink.close();
+  }
+}
+
+async function addUplink(node: Namespace, ifindex: number): Promise<void> {
+  for (const name of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']) writeSysctl(name, 1, { netns: node });
+  await addDevice(node, ifindex);
+  const netlink = openNetlink({ netns: node });
+  try {
+    for (const text of ['0.0.0.0/0', '::/0']) {
+      const destination = parseCidr(text);
+      if (destination !== undefined) await netlink.addRoute({ destination, link: ifIndex(ifindex) });
+    }
   } finally {
     netlink.close();
   }
