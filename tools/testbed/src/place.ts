@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-import { createNamespace, openNetlink, openPacketSocket, writeSysctl } from '@cilium-ts/netlink';
+import { createNamespace, deleteNamespace, openNetlink, openPacketSocket, writeSysctl } from '@cilium-ts/netlink';
 import type { Netlink, PacketSocket } from '@cilium-ts/netlink';
 
 import { startProbe } from './probe.ts';
@@ -23,16 +23,19 @@ export interface Place {
   probe(): Promise<Probe>;
   /** Sees and sends raw frames on one of its devices. The caller closes it. */
   frames(device: string): Promise<PacketSocket>;
+  /** Takes it away before the testbed's end, its devices with it: a pod that was deleted. Idempotent. */
+  remove(): Promise<void>;
 }
 
 /** Makes a namespace at `path` with its loopback up. */
 export const makePlace = async (bench: Bench, name: string, path: string): Promise<Place> => {
   const namespace = createNamespace(path);
   const netlink = openNetlink({ netns: namespace });
-  bench.onClose(() => {
+  const release = (): void => {
     netlink.close();
     namespace.close();
-  });
+  };
+  bench.onClose(release);
   await netlink.setLink('lo', { up: true });
   // Every refusal gets its answer: a rate limit would make it look like silence.
   writeSysctl('net.ipv4.icmp_ratelimit', 0, { netns: namespace });
@@ -48,6 +51,11 @@ export const makePlace = async (bench: Bench, name: string, path: string): Promi
       const link = await netlink.getLink(device);
       if (!link) throw new Error(`open frames of ${name}: no device ${device}`);
       return openPacketSocket({ link: link.index, netns: namespace });
+    },
+    remove: async () => {
+      await (await probe)?.close();
+      release();
+      deleteNamespace(path);
     },
   };
 };

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { createTestbed, listTestbeds, removeAbandoned, removeTestbed } from '../src/index.ts';
 import { describeProcess } from '../src/cleanup.ts';
@@ -108,6 +108,20 @@ it('leaves alone what another pid namespace may still use', async () => {
   const args = ['--conditions=@cilium-ts/source', '--import', join(FIXTURES, 'run-typescript.mjs'), '--input-type=module', '--eval', code];
   expect(execFileSync('unshare', ['--pid', '--fork', '--mount-proc', process.execPath, ...args], { encoding: 'utf8' }).trim()).toBe('1');
   expect(existsSync(testbed.folder)).toBe(true);
+});
+
+it('takes a pod away, and with it the other end of its device', async () => {
+  await using testbed = createTestbed({ name: 'removed' });
+  const node = await testbed.createNode('n1');
+  const pod = await node.createPod('p1');
+  await node.connectPlainly(pod, { ipv4: '10.1.0.1' });
+  const { pid } = await pod.probe();
+  await pod.remove();
+  await pod.remove();
+  expect(existsSync(pod.netns)).toBe(false);
+  expect(describeProcess(pid)).toBeUndefined();
+  // The kernel takes namespaces down in the background.
+  await vi.waitFor(async () => expect(await node.netlink.listLinks({ kind: 'veth' })).toEqual([]), { timeout: 10_000 });
 });
 
 it('refuses names that would not do', async () => {
