@@ -42,6 +42,9 @@ export async function watchDrops(client: AgentClient): Promise<DropWatch> {
   };
 }
 
+/** Types of ICMP and ICMPv6. */
+const ECHO_REPLIES: readonly number[] = [0, 129];
+
 /** TCP and UDP are told apart by the client's ports, which no other connection uses; a ping by both addresses. */
 export function belongsTo(drop: DropEvent, { from, to, family, kind, port, localPort }: Connection): boolean {
   if (!drop.protocol.toUpperCase().startsWith(kind)) return false;
@@ -53,5 +56,7 @@ export function belongsTo(drop: DropEvent, { from, to, family, kind, port, local
   const [source, destination] = [from.addresses[family], to.addresses[family]];
   // The node has more than one address to ping from: all carry its identity.
   const isFrom = (end: DropEvent['source']): boolean => end.ip === source || (from.kind === 'node' && end.identity === 1 && end.ip?.includes(':') === (family === 6));
-  return (isFrom(one) && other.ip === destination) || (isFrom(other) && one.ip === destination);
+  // Both ends may be pinging each other.
+  const isReply = drop['icmp-type'] !== undefined && ECHO_REPLIES.includes(drop['icmp-type']);
+  return isReply ? isFrom(other) && one.ip === destination : isFrom(one) && other.ip === destination;
 }

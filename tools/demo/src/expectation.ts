@@ -1,6 +1,7 @@
+import { basename } from 'node:path';
 import { hostCidr, parseIp } from '@cilium-ts/core';
 import { cidrLabels, numericIdentity, RESERVED, reservedIdentities, workloadLabels, type Identity, type LabelSet } from '@cilium-ts/identity';
-import { DEFAULT_POLICY_OPTIONS, explain, formatLocation, PROTOCOL, type DirectionExplanation, type Explanation, type PolicyRepository } from '@cilium-ts/policy-model';
+import { DEFAULT_POLICY_OPTIONS, explain, PROTOCOL, type Explanation, type PolicyRepository, type RuleReference } from '@cilium-ts/policy-model';
 import type { Connection, Party } from './connection.ts';
 import type { Shop } from './shop.ts';
 
@@ -44,14 +45,15 @@ function host(): Identity {
   return found;
 }
 
-/** Which rule of which file denies, for people. */
+/** Which rule of which file denies, for people; where none allows, the rules that had the chance. */
 export function decisiveRule({ egress, ingress }: Explanation): string {
   const side = egress.verdict === 'denied' ? egress : ingress;
-  if (side.deciding !== undefined) return `${side.deciding.resource}, ${formatLocation(side.deciding)}`;
-  return `no ${side.direction} rule allows it; ${describeCandidates(side)}`;
+  if (side.deciding !== undefined) return `by ${side.deciding.resource}, ${place(side.deciding)} ${side.deciding.entry}`;
+  const allowing = side.candidates.filter(({ rule }) => rule.action === 'allow').map(({ rule }) => place(rule));
+  return `none of its ${side.direction} rules allows it: ${[...new Set(allowing)].join(', ')}`;
 }
 
-function describeCandidates({ candidates }: DirectionExplanation): string {
-  const resources = [...new Set(candidates.map(({ rule }) => `${rule.resource} (${formatLocation({ ...rule, field: rule.entry })})`))];
-  return resources.length === 0 ? 'the endpoint has none' : `only what ${resources.join(' and ')} names may pass`;
+/** `cart.yaml:26`: all files are in one folder. */
+function place({ file, line }: RuleReference): string {
+  return `${basename(file ?? '')}:${line}`;
 }

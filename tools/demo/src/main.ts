@@ -61,7 +61,7 @@ async function show(shop: Shop, scene: Scene): Promise<Verdict[]> {
   progress.done();
   const verdicts = connections.map((connection) => judge(connection, expect(connection), observed.get(connection) ?? { kind: 'failed', outcome: 'not tried' }));
   printMatrix(verdicts, scene.parties);
-  heading('Why packets were dropped: the reason the kernel reports, and the rule of the policies');
+  heading('Why packets were dropped: the reason the kernel reports, and the rule in examples/shop');
   printDrops(verdicts);
   heading('A policy changes while traffic runs');
   return [...verdicts, ...(await showChange({ shop, parties: scene.parties, policies: scene.policies, drops, expect }))];

@@ -18,6 +18,8 @@ describe('a drop belongs to a connection', () => {
     { name: 'not of the next connection', event: drop('TCP', { port: 16_003 }, { port: 80 }), of: connection({}), expected: false },
     { name: 'not of another protocol', event: drop('UDP', { port: 16_000 }, { port: 80 }), of: connection({}), expected: false },
     { name: 'a ping, by the addresses', event: drop('ICMPv6', { ip: 'fd00::1' }, { ip: 'fd00::2' }), of: connection({ kind: 'ICMP', family: 6 }), expected: true },
+    { name: 'not a ping the other way', event: drop('ICMP', { ip: '10.0.0.2' }, { ip: '10.0.0.1' }), of: connection({ kind: 'ICMP' }), expected: false },
+    { name: 'the reply to a ping', event: { ...drop('ICMP', { ip: '10.0.0.2' }, { ip: '10.0.0.1' }), 'icmp-type': 0 }, of: connection({ kind: 'ICMP' }), expected: true },
     { name: 'not a ping of the other family', event: drop('ICMP', { ip: '10.0.0.1' }, { ip: '10.0.0.2' }), of: connection({ kind: 'ICMP', family: 6 }), expected: false },
     { name: 'a ping from the node, by its identity', event: drop('ICMP', { ip: '10.9.9.9', identity: 1 }, { ip: '10.0.0.2' }), of: connection({ kind: 'ICMP', from: party('node', 'node', 9) }), expected: true },
     { name: 'not a ping from elsewhere', event: drop('ICMP', { ip: '10.9.9.9', identity: 2 }, { ip: '10.0.0.2' }), of: connection({ kind: 'ICMP', from: party('node', 'node', 9) }), expected: false },

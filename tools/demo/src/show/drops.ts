@@ -8,7 +8,8 @@ export function printDrops(verdicts: readonly Verdict[]): void {
   for (const verdict of verdicts) {
     if (verdict.observation.kind !== 'dropped' || !verdict.agrees) continue;
     const { drop } = verdict.observation;
-    const reason = `${drop['reason-name']} (${drop.reason}, ${drop.direction}): ${decisiveRule(verdict.explanation)}`;
+    const { from, to } = verdict.connection;
+    const reason = `${drop['reason-name']} (${drop.reason}), ${drop.direction} of ${drop.direction === 'egress' ? from.name : to.name}: ${decisiveRule(verdict.explanation)}`;
     groups.set(reason, [...(groups.get(reason) ?? []), verdict]);
   }
   for (const [reason, group] of groups) {
