@@ -39,6 +39,11 @@ export const createScratch = (): Scratch => {
   return { folder, namespace, netlink, close };
 };
 
+/** Waits for the carrier, which the kernel announces from a work queue; until then a device drops what it is given. */
+export const untilRunning = async (netlink: Netlink, name: string): Promise<void> => {
+  while ((await netlink.getLink(name))!.operationalState !== 'up');
+};
+
 const known = <T>(value: T | undefined, text: string): T => {
   if (value === undefined) throw new Error(`bad test value ${text}`);
   return value;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { ifIndex, openPacketSocket, sendFrame } from '../src/index.ts';
 import type { Frame, Namespace, PacketSocket } from '../src/index.ts';
-import { createScratch } from './helpers.ts';
+import { createScratch, untilRunning } from './helpers.ts';
 import type { Scratch } from './helpers.ts';
 
 let scratch: Scratch;
@@ -15,6 +15,7 @@ beforeEach(async () => {
   const [inNode, inPod] = [scratch.netlink(node), scratch.netlink(pod)];
   await inNode.createVeth({ name: 'a', index: ifIndex(100), up: true, peer: { name: 'b', index: ifIndex(200), netns: pod } });
   await inPod.setLink('b', { up: true });
+  await Promise.all([untilRunning(inNode, 'a'), untilRunning(inPod, 'b')]);
 });
 afterEach(() => scratch.close());
 

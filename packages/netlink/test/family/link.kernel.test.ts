@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { NetlinkError, ifIndex, linkRequests, sendFrame } from '../../src/index.ts';
 import type { Namespace, Netlink } from '../../src/index.ts';
-import { createScratch, mac } from '../helpers.ts';
+import { createScratch, mac, untilRunning } from '../helpers.ts';
 import type { Scratch } from '../helpers.ts';
 
 let scratch: Scratch;
@@ -36,7 +36,7 @@ describe('veth pairs', () => {
     expect(peer).toMatchObject({ index: 7, name: 'eth0', kind: 'veth', mtu: 1300, peer: HOST });
     expect(peer?.mac?.text).toBe('02:00:00:00:00:02');
     // A carrier is announced from a work queue of the kernel.
-    await vi.waitFor(async () => expect((await inNode.getLink(HOST))!.operationalState).toBe('up'));
+    await untilRunning(inNode, 'lxc42');
     expect([...(await inNode.getLink(HOST))!.flags]).toEqual(expect.arrayContaining(['up', 'running', 'lower-up']));
     expect((await inNode.listLinks({ kind: 'veth' })).map((link) => link.name)).toEqual(['lxc42']);
     expect((await inPod.listLinks()).map((link) => link.name).sort()).toEqual(['eth0', 'lo']);
@@ -86,9 +86,11 @@ describe('changes', () => {
     const { index } = await inNode.createVeth({ name: 'a', up: true, peer: { name: 'b', netns: pod } });
     await inPod.setLink('b', { up: true });
     expect((await inNode.getLink(index))?.statistics).toMatchObject({ rxErrors: 0, txDropped: 0 });
-    const frame = new Uint8Array(60);
-    expect(sendFrame({ link: index, netns: node }, frame)).toBe(true);
-    expect((await inPod.getLink('b'))?.statistics?.rxBytes).toBeGreaterThanOrEqual(60);
+    await Promise.all([untilRunning(inNode, 'a'), untilRunning(inPod, 'b')]);
+    const before = (await inNode.getLink(index))!.statistics!.txBytes;
+    expect(sendFrame({ link: index, netns: node }, new Uint8Array(60))).toBe(true);
+    await vi.waitFor(async () => expect((await inNode.getLink(index))!.statistics!.txBytes).toBeGreaterThanOrEqual(before + 60));
+    await vi.waitFor(async () => expect((await inPod.getLink('b'))!.statistics!.rxBytes).toBeGreaterThanOrEqual(60));
   });
 
   it('goes on with a batch after a failure and names the request that failed', async () => {
