@@ -1,8 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isBpffs, removePin } from 'libbpf-napi';
 import { DatapathError } from '../error.ts';
 import { detachPrograms } from './attach.ts';
+
+/** A folder in a bpffs that this package mounted itself, so that cleanup knows to unmount it. */
+export const OWN_MOUNT = 'mounted_by_datapath';
 
 /** What to remove. */
 export interface CleanupOptions {
@@ -19,14 +23,23 @@ export interface CleanupReport {
 
 /**
  * Removes everything that openDatapath and attach left in the kernel: filters of the given devices, and all pins
- * under `bpfRoot`, the folder included. Idempotent.
+ * under `bpfRoot`, the folder included; a file system that openDatapath mounted there is unmounted. Idempotent.
  * @throws DatapathError `not-bpffs` when the folder is not on a bpffs: then it is not this package's to empty
  */
 export function cleanupDatapath(options: CleanupOptions): CleanupReport {
   const ifindexes = (options.ifindexes ?? []).filter((ifindex) => detachPrograms(ifindex));
   if (!existsSync(options.bpfRoot)) return { pins: [], ifindexes };
   if (!isBpffs(options.bpfRoot)) throw new DatapathError('not-bpffs', `remove pins: ${options.bpfRoot} is not on a BPF file system`);
-  return { pins: removeFolder(options.bpfRoot), ifindexes };
+  const ownMount = existsSync(join(options.bpfRoot, OWN_MOUNT));
+  const pins = removeFolder(options.bpfRoot);
+  if (ownMount) unmount(options.bpfRoot);
+  return { pins, ifindexes };
+}
+
+function unmount(folder: string): void {
+  const { status, stderr } = spawnSync('umount', [folder], { encoding: 'utf8' });
+  if (status !== 0) throw new DatapathError('not-bpffs', `unmount the BPF file system at ${folder}: ${stderr.trim()}`);
+  rmdirSync(folder);
 }
 
 /** Removes the pins of a folder and of its sub-folders, and the folder unless it is the mount point itself. */

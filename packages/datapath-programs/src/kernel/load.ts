@@ -7,6 +7,7 @@ import { ensureBpffs, openObject, openPinnedMap, removePin, type BpfMap, type Bp
 import type { DatapathOptions, MapSizes } from '../datapath.ts';
 import { DatapathError } from '../error.ts';
 import { objectPath } from '../objects.ts';
+import { OWN_MOUNT } from './cleanup.ts';
 import { checkFeatures, explainLoadFailure } from './probe.ts';
 
 /** Programs and maps in the kernel, pinned. */
@@ -45,7 +46,7 @@ export async function loadPrograms(options: DatapathOptions, logger: Logger): Pr
 
 function preparePins(bpfRoot: string): void {
   try {
-    ensureBpffs(bpfRoot);
+    if (ensureBpffs(bpfRoot)) mkdirSync(join(bpfRoot, OWN_MOUNT));
     mkdirSync(join(bpfRoot, 'programs'), { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw new DatapathError('not-bpffs', `prepare ${bpfRoot} for pins: ${errorMessage(cause)}`, { cause });

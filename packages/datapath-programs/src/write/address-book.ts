@@ -26,95 +26,100 @@ export interface AddressFailure {
 }
 
 /** The addresses in the kernel. Insertions and replacements need the gate open: the caller waits for it. */
-export interface AddressBook {
-  readonly entries: ReadonlyMap<string, AddressEntry>;
+export class AddressBook {
   readonly gate: InsertGate;
+  readonly #store: DatapathStore;
+  readonly #entries: Map<string, AddressEntry>;
+  readonly #indexes: IndexPool;
+  readonly #changed: Cidr[] = [];
+
+  /** `found` is what lies in the kernel already. */
+  constructor(store: DatapathStore, deps: { grace: GraceTracker; gate: InsertGate }, found: Iterable<AddressEntry>) {
+    this.#store = store;
+    this.gate = deps.gate;
+    this.#entries = new Map([...found].map((entry) => [entry.cidr.text, entry]));
+    this.#indexes = createIndexPool(store.remotes.length, [...this.#entries.values()], deps.grace);
+  }
+
+  /** By CIDR text. */
+  get entries(): ReadonlyMap<string, AddressEntry> {
+    return this.#entries;
+  }
+
   /** The entry with the longest prefix strictly shorter than `cidr` that covers it. */
-  covering(cidr: Cidr): AddressEntry | undefined;
+  covering(cidr: Cidr): AddressEntry | undefined {
+    for (let length = cidr.prefixLength - 1; length >= 0; length--) {
+      const entry = this.#entries.get(cidrOf(cidr.address, length).text);
+      if (entry !== undefined) return entry;
+    }
+    return undefined;
+  }
+
   /** Makes an address or prefix stand for an identity: a new entry, or one word in an old one. */
-  publishRemote(cidr: Cidr, what: DesiredAddress): AddressFailure | undefined;
+  publishRemote(cidr: Cidr, { identity, host = false }: DesiredAddress): AddressFailure | undefined {
+    const word = remoteWord(identity, host);
+    const previous = this.#entries.get(cidr.text)?.target;
+    if (previous?.kind === 'remote') {
+      this.#store.remotes.store(previous.index, word);
+      this.#entries.set(cidr.text, { cidr, target: { kind: 'remote', index: previous.index, identity, host } });
+      this.#changed.push(cidr);
+      return undefined;
+    }
+    const index = this.#indexes.take();
+    if (index === undefined) return { failed: 'remotes-full', message: `cilium_remotes has no room for ${cidr.text}` };
+    this.#store.remotes.store(index, word);
+    const failure = this.#write(cidr, index, { kind: 'remote', index, identity, host });
+    if (failure !== undefined) this.#indexes.give(index);
+    return failure;
+  }
+
   /** Makes an address lead to a local endpoint. */
-  publishLocal(cidr: Cidr, slot: Slot): AddressFailure | undefined;
+  publishLocal(cidr: Cidr, slot: Slot): AddressFailure | undefined {
+    return this.#write(cidr, (ADDRESS_LOCAL | slot) >>> 0, { kind: 'slot', slot });
+  }
+
   /** Takes an address or prefix out. */
-  unpublish(cidr: Cidr): void;
+  unpublish(cidr: Cidr): void {
+    const entry = this.#entries.get(cidr.text);
+    if (entry === undefined) return;
+    this.#mapOf(cidr).delete(keyOf(cidr));
+    this.gate.close();
+    if (entry.target.kind === 'remote') this.#indexes.give(entry.target.index);
+    this.#entries.delete(cidr.text);
+    this.#changed.push(cidr);
+  }
+
   /** Lets every flow to the changed addresses be decided anew. After each batch of changes. */
-  flush(): void;
+  flush(): void {
+    const changed = this.#changed.splice(0);
+    for (const cidr of changed) if (isExact(cidr)) bumpAddress(this.#store.node, ipToKey16(cidr.address));
+    if (changed.some((cidr) => !isExact(cidr))) bumpPrefixes(this.#store.node);
+  }
+
   /** Frees remote indexes unused for a grace period. */
-  reclaim(): void;
-}
+  reclaim(): void {
+    this.#indexes.reclaim();
+  }
 
-/** The address book over the kernel's maps. `found` is what lies there already. */
-export function createAddressBook(store: DatapathStore, grace: GraceTracker, gate: InsertGate, found: Iterable<AddressEntry>): AddressBook {
-  const entries = new Map<string, AddressEntry>([...found].map((entry) => [entry.cidr.text, entry]));
-  const indexes = createIndexPool(store.remotes.length, [...entries.values()], grace);
-  let prefixesChanged = false;
-  const changed: Cidr[] = [];
+  #mapOf(cidr: Cidr): RawMap {
+    return isExact(cidr) ? this.#store.addresses : this.#store.prefixes;
+  }
 
-  const note = (cidr: Cidr): void => {
-    if (isExact(cidr)) changed.push(cidr);
-    else prefixesChanged = true;
-  };
-  const mapOf = (cidr: Cidr): RawMap => (isExact(cidr) ? store.addresses : store.prefixes);
-
-  const write = (cidr: Cidr, ref: number, target: AddressTarget): AddressFailure | undefined => {
-    const previous = entries.get(cidr.text);
-    const map = mapOf(cidr);
+  #write(cidr: Cidr, ref: number, target: AddressTarget): AddressFailure | undefined {
+    const previous = this.#entries.get(cidr.text);
+    const map = this.#mapOf(cidr);
     try {
       map.update(keyOf(cidr), encodeBytes(addressRef, { ref }));
     } catch (error) {
       if (!isFull(error)) throw error;
       return mapFull(cidr, map);
     }
-    if (previous !== undefined) gate.close();
-    if (previous?.target.kind === 'remote') indexes.give(previous.target.index);
-    entries.set(cidr.text, { cidr, target });
-    note(cidr);
+    if (previous !== undefined) this.gate.close();
+    if (previous?.target.kind === 'remote') this.#indexes.give(previous.target.index);
+    this.#entries.set(cidr.text, { cidr, target });
+    this.#changed.push(cidr);
     return undefined;
-  };
-
-  return {
-    entries,
-    gate,
-    covering(cidr) {
-      for (let length = cidr.prefixLength - 1; length >= 0; length--) {
-        const entry = entries.get(cidrOf(cidr.address, length).text);
-        if (entry !== undefined) return entry;
-      }
-      return undefined;
-    },
-    publishRemote(cidr, { identity, host = false }) {
-      const word = remoteWord(identity, host);
-      const previous = entries.get(cidr.text)?.target;
-      if (previous?.kind === 'remote') {
-        store.remotes.store(previous.index, word);
-        entries.set(cidr.text, { cidr, target: { kind: 'remote', index: previous.index, identity, host } });
-        note(cidr);
-        return undefined;
-      }
-      const index = indexes.take();
-      if (index === undefined) return { failed: 'remotes-full', message: `cilium_remotes has no room for ${cidr.text}` };
-      store.remotes.store(index, word);
-      const failure = write(cidr, index, { kind: 'remote', index, identity, host });
-      if (failure !== undefined) indexes.give(index);
-      return failure;
-    },
-    publishLocal: (cidr, slot) => write(cidr, (ADDRESS_LOCAL | slot) >>> 0, { kind: 'slot', slot }),
-    unpublish(cidr) {
-      const entry = entries.get(cidr.text);
-      if (entry === undefined) return;
-      mapOf(cidr).delete(keyOf(cidr));
-      gate.close();
-      if (entry.target.kind === 'remote') indexes.give(entry.target.index);
-      entries.delete(cidr.text);
-      note(cidr);
-    },
-    flush() {
-      for (const cidr of changed.splice(0)) bumpAddress(store.node, ipToKey16(cidr.address));
-      if (prefixesChanged) bumpPrefixes(store.node);
-      prefixesChanged = false;
-    },
-    reclaim: indexes.reclaim,
-  };
+  }
 }
 
 /** Whether a prefix is a single address, and so lies in the hash. */

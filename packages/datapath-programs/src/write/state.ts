@@ -4,12 +4,12 @@ import type { DatapathStore } from '../ports.ts';
 import type { Slot } from '../state/desired.ts';
 import type { WorldIdentities } from '../state/normalise.ts';
 import { isLockedDown, readState, type FoundSlot, type FoundState } from '../state/restore.ts';
-import { createAddressBook, type AddressBook } from './address-book.ts';
+import { AddressBook } from './address-book.ts';
 import { deactivate } from './cells.ts';
 import { createGraceTracker, type GraceMark, type GraceTracker } from './grace.ts';
 import { createInsertGate, type InsertGate } from './insert-gate.ts';
 import { createRowStore, type RowStore, type StoredRow } from './row-store.ts';
-import { createVersionStore, type VersionStore } from './version-store.ts';
+import { VersionStore } from './version-store.ts';
 import type { PeerKey, PolicyVersion } from './version.ts';
 
 /** An endpoint in force. */
@@ -78,15 +78,15 @@ export function restoreWriter(deps: { store: DatapathStore; logger: Logger }, wo
   const rows = createRowStore(store.rows, grace);
   const numbers = [...found.versions.keys(), ...found.slots.map(({ half }) => half.version)];
   const last = numbers.reduce((highest, number) => Math.max(highest, number), 0);
-  const versions = createVersionStore(store.policy, { rows, grace, gate: policyGate }, last);
+  const versions = new VersionStore(store.policy, { rows, grace, gate: policyGate }, last);
   const state: WriterState = {
     store, logger, world, grace, policyGate, deviceGate, rows, versions,
-    book: createAddressBook(store, grace, addressGate, found.addresses),
+    book: new AddressBook(store, { grace, gate: addressGate }, found.addresses),
     slots: new Map(), generations: new Map(found.generations), resting: new Map(), epoch: found.epoch, switchedAt: 0,
   };
   adoptSlots(state, found);
   for (const slot of found.generations.keys()) if (!state.slots.has(slot)) deactivate(store.cells, slot);
-  versions.deleteUnknown([...found.versions].filter(([number]) => ![...versions.all()].some((version) => version.number === number)));
+  versions.deleteUnknown([...found.versions].filter(([number]) => !versions.has(number)));
   return { state, found };
 }
 

@@ -49,7 +49,7 @@ function* readHalf(store: MemoryStore, slot: number, parity: number): Generator<
   return { version: low(first), revision: high(first), identity: low(second), generation: high(second), any: [low(third), high(third)], flags: low(fourth) };
 }
 
-function* judge(store: MemoryStore, half: Half, direction: 0 | 1, identity: number, start: number): Generator<void, boolean, void> {
+function* judge(store: MemoryStore, half: Half, { direction, identity, start }: { direction: 0 | 1; identity: number; start: number }): Generator<void, boolean, void> {
   if ((half.flags & CELL_FLAG.LOCKED_DOWN) !== 0) return false;
   let reference = half.any[direction];
   if ((half.flags & (direction === 0 ? CELL_FLAG.INGRESS_ANY_ONLY : CELL_FLAG.EGRESS_ANY_ONLY)) === 0) {
@@ -102,14 +102,14 @@ export function* readPacket(store: MemoryStore, probe: Probe): Generator<void, O
     const peer = yield* readHalf(store, ref - ADDRESS_LOCAL, parity);
     if (peer.generation === 0) return drop();
     witness.push([`generation ${ref - ADDRESS_LOCAL}`, peer.generation], [`revision ${ref - ADDRESS_LOCAL}`, peer.revision]);
-    const egress = yield* judge(store, source, 1, peer.identity, probe.start);
-    const ingress = yield* judge(store, peer, 0, source.identity, probe.start);
+    const egress = yield* judge(store, source, { direction: 1, identity: peer.identity, start: probe.start });
+    const ingress = yield* judge(store, peer, { direction: 0, identity: source.identity, start: probe.start });
     return { probe, allowed: egress && ingress, witness };
   }
   witness.push([`bucket ${probe.destination.text}`, bucket]);
   const identity = ref === undefined ? WORLD.ipv4 : low(store.remotes.load(ref));
   yield;
-  return { probe, allowed: yield* judge(store, source, 1, identity, probe.start), witness };
+  return { probe, allowed: yield* judge(store, source, { direction: 1, identity, start: probe.start }), witness };
 }
 
 /** A packet treated without anything in between. */
