@@ -66,12 +66,19 @@ async function* lines(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
   }
 }
 
+/** One request: an operation of the API, or a bare path. */
+interface Call {
+  readonly method: Operation['method'];
+  readonly path: string;
+  readonly operation?: Operation;
+}
+
 /** Opens nothing yet: the first call connects. `timeoutMs` bounds the wait for an answer's beginning; streams may idle for ever. */
 export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath: string; readonly timeoutMs: number }): Transport => {
   const client = new Client('http://localhost', { socketPath, headersTimeout: timeoutMs, bodyTimeout: timeoutMs, connectTimeout: Math.min(timeoutMs, 10_000), pipelining: 1 });
   const streams = new Set<Client>();
 
-  const send = async (target: Client, method: Operation['method'], path: string, operation: Operation | undefined, input: CallInput) => {
+  const send = async (target: Client, { method, path, operation }: Call, input: CallInput) => {
     const text = operation?.body?.kind === 'text';
     const body = input.body === undefined ? null : text ? String(input.body) : JSON.stringify(input.body);
     const headers = body === null ? {} : { 'content-type': text ? 'application/yaml' : 'application/json' };
@@ -87,7 +94,7 @@ export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath
     async call<S extends z.ZodType>(operation: OperationOf<S>, input: CallInput = {}): Promise<z.output<S>> {
       const path = pathOf(operation, input);
       const action = `${operation.method} ${path}`;
-      const response = await send(client, operation.method, path, operation, input);
+      const response = await send(client, { method: operation.method, path, operation }, input);
       const text = await response.body.text();
       if (response.statusCode >= 300) throw refusal(action, response.statusCode, text);
       return checked(action, operation.success.schema, text);
@@ -99,7 +106,7 @@ export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath
       const own = new Client('http://localhost', { socketPath, headersTimeout: timeoutMs, bodyTimeout: 0 });
       streams.add(own);
       try {
-        const response = await send(own, operation.method, path, operation, input);
+        const response = await send(own, { method: operation.method, path, operation }, input);
         if (response.statusCode >= 300) throw refusal(action, response.statusCode, await response.body.text());
         try {
           for await (const line of lines(response.body)) yield checked(action, operation.success.schema, line);
@@ -115,7 +122,7 @@ export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath
     },
 
     async text(path, signal) {
-      const response = await send(client, 'GET', path, undefined, { signal });
+      const response = await send(client, { method: 'GET', path }, { signal });
       const text = await response.body.text();
       if (response.statusCode >= 300) throw refusal(`GET ${path}`, response.statusCode, text);
       return text;
