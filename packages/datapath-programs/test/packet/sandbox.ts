@@ -4,7 +4,7 @@ import {
   ADDRESS_LOCAL, addressBucket, CELL_FLAG, cellHalf, decodeEvent, decodeFlow, ENDPOINT_FLAG, endpointInfo, flow, flowKey,
   metric, policyKey, rowBoundary, rowReference, type DatapathEvent, type FlowEntry,
 } from '@cilium-ts/datapath-layout';
-import { createNamespace, deleteNamespace, ifIndex, openNetlink, type Namespace } from '@cilium-ts/netlink';
+import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
 import { fileURLToPath } from 'node:url';
 import { openObject, openRingBuffer, skbContext, splitPerCpu, type BpfMap, type BpfObject, type MappedArray, type RingBuffer } from 'libbpf-napi';
 
@@ -94,7 +94,32 @@ export class Sandbox implements Disposable {
     const node = createNamespace(`/run/ct-lxc-${process.pid}/${++sandboxes}`);
     const sandbox = new Sandbox(object, node);
     await sandbox.#device('uplink', UPLINK);
+    await sandbox.#route();
     return sandbox;
+  }
+
+  /** A router with default routes: what it would not forward is its own. */
+  async #route(): Promise<void> {
+    const netns = this.node;
+    for (const name of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']) writeSysctl(name, 1, { netns });
+    const netlink = openNetlink({ netns });
+    try {
+      await netlink.setLink('uplink-p', { up: true });
+      for (const destination of ['0.0.0.0/0', '::/0']) await netlink.addRoute({ destination: parseCidr(destination)!, link: ifIndex(UPLINK) });
+    } finally {
+      netlink.close();
+    }
+  }
+
+  /** Gives the node an address that the maps do not know. */
+  async addNodeAddress(address: string): Promise<void> {
+    const netlink = openNetlink({ netns: this.node });
+    try {
+      const ip = parseIp(address)!;
+      await netlink.addAddress({ link: ifIndex(UPLINK), address: ip, prefixLength: ip.family === 4 ? 32 : 128, ...(ip.family === 6 && { flags: ['nodad'] as const }) });
+    } finally {
+      netlink.close();
+    }
   }
 
   async #device(name: string, index: number): Promise<void> {
@@ -224,6 +249,11 @@ export class Sandbox implements Disposable {
   /** A packet that the stack hands to a pod's device; `by` is the device it came in by, 0 for the node's own. */
   to(pod: Pod, data: Uint8Array, by = 0): Outcome {
     return this.#run('cil_to_container', data, { ifindex: device(pod), ingressIfindex: by });
+  }
+
+  /** Runs one packet out of a pod again and again without reading events. */
+  overrun(pod: Pod, data: Uint8Array, repeat: number): void {
+    this.node.run(() => this.object.program('cil_from_container').testRun({ data, ctx: skbContext({ ifindex: device(pod) }), repeat }));
   }
 
   /** As from() and to(), by device. */
