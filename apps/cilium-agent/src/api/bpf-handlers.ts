@@ -14,6 +14,7 @@ type BpfHandlers = Pick<Handlers, 'listMaps' | 'getMap' | 'listBpfEndpoints' | '
 type MapName = keyof AgentState['datapath']['maps'];
 
 const DEFAULT_LIMIT = 10_000;
+const BETWEEN_PAUSES = 1000;
 const LAST_PORT = 65_535;
 const LAST_PROTOCOL = 255;
 
@@ -49,14 +50,17 @@ const endpointsInKernel = (state: AgentState): BpfEndpoint[] => {
   });
 };
 
-const dumpMap = (state: AgentState, name: string, limit: number): BpfMapDump => {
+const dumpMap = async (state: AgentState, name: string, limit: number): Promise<BpfMapDump> => {
   const map = state.datapath.maps[name as MapName] as AgentState['datapath']['maps'][MapName] | undefined;
   if (!map) throw new AgentError('not-found', `dump map: there is no map ${name}; known: ${Object.keys(state.datapath.maps).join(', ')}`);
   const { type, keySize, valueSize, maxEntries } = map.info;
   const entries: BpfMapDump['entries'] = [];
   let truncated = false;
+  let looked = 0;
   if (type !== 'ringbuf') {
     for (const [key, value] of map.entries()) {
+      // Arrays have hundreds of thousands of entries, most of them empty; others want to be served meanwhile.
+      if (++looked % BETWEEN_PAUSES === 0) await new Promise((resolve) => { setImmediate(resolve); });
       if (type.includes('array') && value.every((byte) => byte === 0)) continue;
       if (entries.length >= limit) {
         truncated = true;

@@ -99,7 +99,7 @@ class StoredPolicySet implements PolicySet {
   }
 
   files(): readonly PolicyFile[] {
-    return [...this.#files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return byName(this.#files);
   }
 
   imports(): readonly ApiPolicy[] {
@@ -137,17 +137,18 @@ class StoredPolicySet implements PolicySet {
     this.#gone = undefined;
     const before = this.#files;
     const files = new Map([...before].filter(([name]) => snapshot.files.has(name)));
-    this.#files = files;
     const removed = [...before.keys()].filter((name) => !files.has(name));
     const changed = [...snapshot.files].filter(([name, content]) => this.#needsLook(files.get(name), content));
-    for (const [name, content] of changed) files.set(name, this.#judge(name, content));
-    await this.#settleDuplicates(snapshot.files);
-    await this.#saveFiles(before, removed);
+    for (const [name, content] of changed) files.set(name, this.#judge(files, name, content));
+    this.#settleDuplicates(files, snapshot.files);
+    await this.#saveFiles(files, removed);
     this.#deps.failpoint('policy-recorded');
     if (!this.#synced) {
       this.#deps.folder?.markSeen();
       this.#synced = true;
     }
+    // What is shown changes together with what is compiled.
+    this.#files = files;
     const different = removed.length > 0 || changed.length > 0;
     if (different) this.#rebuild();
     return different || firstTime;
@@ -163,7 +164,7 @@ class StoredPolicySet implements PolicySet {
       throw new PolicyImportError(`import policy: ${found.filter(({ severity }) => severity === 'error').map(formatIssue).join('; ')}`, found);
     }
     for (const { key } of resources) {
-      const owner = this.#fileWith(key);
+      const owner = fileWith(this.#files, key);
       if (owner !== undefined) {
         this.changes.failure++;
         throw new AgentError('conflict', `import policy: ${key} comes from the file ${owner} of the policy folder; change it there`);
@@ -179,7 +180,7 @@ class StoredPolicySet implements PolicySet {
 
   async delete(key: string): Promise<void> {
     await Promise.resolve();
-    const owner = this.#fileWith(key);
+    const owner = fileWith(this.#files, key);
     if (owner !== undefined) throw new AgentError('conflict', `delete policy: ${key} comes from the file ${owner} of the policy folder; delete it there`);
     if (!this.#api.some(({ resource }) => resource.key === key)) throw new AgentError('not-found', `delete policy: there is no ${key}`);
     this.#saveApi(this.#api.filter(({ resource }) => resource.key !== key));
@@ -214,11 +215,6 @@ class StoredPolicySet implements PolicySet {
     return this.#lost.filter((path) => !path.startsWith('/') || existsSync(path));
   }
 
-  #fileWith(key: string, besides?: string): string | undefined {
-    for (const { name, resources } of this.#files.values()) if (name !== besides && resources.some((resource) => resource.key === key)) return name;
-    return undefined;
-  }
-
   #restoreFile(name: string, text: string | null): PolicyFile {
     if (text === null) return lostFile(name);
     const { resources, issues } = parsePolicies(text, { file: name });
@@ -232,13 +228,13 @@ class StoredPolicySet implements PolicySet {
   }
 
   /** What a file's content makes of it, given what was accepted before. */
-  #judge(name: string, content: FileContent): PolicyFile {
-    const before = this.#files.get(name);
+  #judge(files: ReadonlyMap<string, PolicyFile>, name: string, content: FileContent): PolicyFile {
+    const before = files.get(name);
     const { resources, issues } = 'text' in content ? parsePolicies(content.text, { file: name }) : { resources: [], issues: [fileIssue(name, `the file can not be read: ${content.error}`, 'make it readable for the agent')] };
     const found = [...issues];
     if (resources.length === 0 && !failed(found)) found.push(fileIssue(name, NO_DOCUMENTS, NO_DOCUMENTS_REMEDY));
     for (const { key } of resources) {
-      const owner = this.#fileWith(key, name) ?? (this.#api.some(({ resource }) => resource.key === key) ? 'the API' : undefined);
+      const owner = fileWith(files, key, name) ?? (this.#api.some(({ resource }) => resource.key === key) ? 'the API' : undefined);
       if (owner !== undefined) found.push(fileIssue(name, `${key} is defined by ${owner} already`, 'keep one of the two', { code: 'duplicate', resource: key }));
     }
     return this.#judged({ name, content, before, resources, issues: found });
@@ -261,18 +257,17 @@ class StoredPolicySet implements PolicySet {
   }
 
   /** A file that was refused for a duplicate is looked at again: the other one may have changed or gone. */
-  async #settleDuplicates(contents: ReadonlyMap<string, FileContent>): Promise<void> {
-    await Promise.resolve();
-    for (const file of this.files()) {
+  #settleDuplicates(files: Map<string, PolicyFile>, contents: ReadonlyMap<string, FileContent>): void {
+    for (const file of byName(files)) {
       const content = contents.get(file.name);
-      if (content && file.status !== 'accepted' && file.issues.some(({ code }) => code === 'duplicate')) this.#files.set(file.name, this.#judge(file.name, content));
+      if (content && file.status !== 'accepted' && file.issues.some(({ code }) => code === 'duplicate')) files.set(file.name, this.#judge(files, file.name, content));
     }
   }
 
-  async #saveFiles(before: ReadonlyMap<string, PolicyFile>, removed: readonly string[]): Promise<void> {
+  async #saveFiles(files: ReadonlyMap<string, PolicyFile>, removed: readonly string[]): Promise<void> {
     const { records } = this.#deps;
-    const saves = [...this.#files.values()]
-      .filter((file) => file.acceptedText !== undefined && file.acceptedText !== before.get(file.name)?.acceptedText)
+    const saves = [...files.values()]
+      .filter((file) => file.acceptedText !== undefined && file.acceptedText !== this.#files.get(file.name)?.acceptedText)
       .map(({ name, acceptedText }) => records.save(name, { version: 1, name, text: acceptedText! }));
     await Promise.all([...saves, ...removed.map((name) => records.remove(name))]);
   }
@@ -292,6 +287,14 @@ class StoredPolicySet implements PolicySet {
     this.repository.replaceAll([...this.files().flatMap(({ resources }) => resources), ...this.#api.map(({ resource }) => resource)]);
   }
 }
+
+const byName = (files: ReadonlyMap<string, PolicyFile>): PolicyFile[] => [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+
+/** Name of the file that defines a resource. */
+const fileWith = (files: ReadonlyMap<string, PolicyFile>, key: string, besides?: string): string | undefined => {
+  for (const { name, resources } of files.values()) if (name !== besides && resources.some((resource) => resource.key === key)) return name;
+  return undefined;
+};
 
 const lostFile = (name: string): PolicyFile => ({
   name,
