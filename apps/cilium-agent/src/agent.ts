@@ -10,6 +10,7 @@ import { composeState } from './compose-state.ts';
 import type { Config } from './config/load-config.ts';
 import type { Settings } from './config/options.ts';
 import { createRuntime } from './config/runtime.ts';
+import { endpointLabels } from './endpoint/labels.ts';
 import { createEndpointTable } from './endpoint/endpoint-table.ts';
 import { createEndpointResources } from './endpoint/resources.ts';
 import { AgentError } from './error.ts';
@@ -101,7 +102,8 @@ const openEverything = async ({ values }: Config, logger: Logger, stack: Disposa
   const [datapath, loaded, nodeWarnings] = await Promise.all([openKernel(values, logger, stack), records.load(), node.prepare()]);
   const families = { ipv4: values['enable-ipv4'], ipv6: values['enable-ipv6'] };
   const reserved = createReservedIdentities(families);
-  const witnesses = () => [...loaded.documents.values()].map(({ identity, labels }) => ({ id: identity, labels }));
+  const witnesses = () =>
+    [...loaded.documents.values()].map(({ identity, labels, namespace }) => ({ id: identity, labels: endpointLabels(labels, { namespace, clusterName: values['cluster-name'], filter }).relevant.toStrings() }));
   const identities = openIdentityAllocator({ stateDir, scope: 'global', reserved, witnesses, logger });
   const local = openIdentityAllocator({ stateDir, scope: 'local', reserved, witnesses: () => [], logger });
   const failpoint = createFailpoint(values.failpoint);

@@ -44,7 +44,7 @@ describe('kill -9 in the middle of creating an endpoint', () => {
 });
 
 describe('kill -9 in the middle of a policy commit', () => {
-  it.each(['policy-recorded', 'policy-compiled:2', 'policy-in-kernel:2'])('at %s: it is in force after the restart', async (failpoint) => {
+  it.each(['policy-recorded:2', 'policy-compiled:2', 'policy-in-kernel:2'])('at %s: it is in force after the restart', async (failpoint) => {
     await dieAt(failpoint, () => bench.client.importPolicy(allowIngress('web', 'web', 'other')));
     expect([ENFORCED, ['timeout', 'timeout', 'ok', 'ok']]).toContainEqual(await matrix());
     await bench.restart();

@@ -1,4 +1,4 @@
-import { deleteNamespace } from '@cilium-ts/netlink';
+import { createNamespace, deleteNamespace } from '@cilium-ts/netlink';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBench, tcp } from '../support/bench.ts';
 import type { AttachedPod, Bench } from '../support/bench.ts';
@@ -44,22 +44,29 @@ describe("an endpoint's device", () => {
     expect(await tcp(client, web.ipv4)).toBe('ok');
   });
 
+  /** An endpoint in a namespace that nobody but its path holds. */
+  const attachBrief = async () => {
+    const path = `${bench.testbed.folder}/brief`;
+    createNamespace(path).close();
+    const endpoint = await bench.client.createEndpoint({ 'container-netns-path': path, 'container-name': 'brief', labels: ['app=brief'] });
+    expect((await bench.client.listEndpoints()).length).toBe(3);
+    return { path, id: endpoint.id };
+  };
+
   it('gone with its namespace: the endpoint goes too', async () => {
-    await web.probe.close();
-    web.pod.netlink.close();
-    deleteNamespace(web.pod.netns);
-    await expect.poll(async () => (await bench.client.listEndpoints()).length, { timeout: 10_000 }).toBe(1);
+    const { path } = await attachBrief();
+    deleteNamespace(path);
+    await expect.poll(async () => (await bench.client.listEndpoints()).length, { timeout: 10_000 }).toBe(2);
     await bench.restart();
-    expect((await bench.client.listEndpoints()).length).toBe(1);
+    expect((await bench.client.listEndpoints()).length).toBe(2);
   });
 
   it('gone with its namespace while no agent runs: the endpoint goes at the restart', async () => {
+    const { path, id } = await attachBrief();
     await bench.agent.stop('SIGKILL');
-    await web.probe.close();
-    web.pod.netlink.close();
-    deleteNamespace(web.pod.netns);
+    deleteNamespace(path);
     await bench.restart();
-    expect((await bench.client.listEndpoints()).map(({ id }) => id)).toEqual([client.id]);
-    expect((await bench.client.listBpfEndpoints()).length).toBe(1);
+    await expect.poll(async () => (await bench.client.listEndpoints()).map((endpoint) => endpoint.id), { timeout: 10_000 }).not.toContain(id);
+    await expect.poll(async () => (await bench.client.listBpfEndpoints()).length, { timeout: 5000 }).toBe(2);
   });
 });
