@@ -31,6 +31,8 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
   run.removals = addresses.removals;
 
   for (const active of slots.remove) await retireSlot(run, active);
+  // Who is still under the policies that the last switch replaced must not meet addresses that these never knew.
+  if (slots.add.length + addresses.changes.length + addresses.removals.length > 0) await state.grace.wait(state.switchedAt);
   await extendVersions(run, policies.versions);
   const deferred = await changeAddresses(run, policies, addresses);
   await switchPolicies(run, policies.switching);
@@ -65,7 +67,7 @@ async function publish(run: Run, { cidr, what }: AddressChange): Promise<void> {
 /** Stage 5. After a switch, new endpoints wait until nobody judges them by policies that do not know them. */
 async function bringUp(run: Run, { add }: SlotPlan): Promise<void> {
   const { state, next } = run;
-  if (run.switched && add.some(({ desired }) => !run.carriers.now(desired.identity))) await state.grace.wait(state.switchedAt);
+  if (run.switched && add.length > 0) await state.grace.wait(state.switchedAt);
   for (const { slot, desired } of add) await activateSlot(run, slot, desired);
   for (const [slot, desired] of next.endpoints) {
     const active = state.slots.get(slot);

@@ -1,4 +1,5 @@
 import type { AddressChange } from './address-plan.ts';
+import { makeRoom } from './obtain.ts';
 import type { VersionPlan } from './policy-plan.ts';
 import type { Run } from './run.ts';
 import type { StoredRow } from './row-store.ts';
@@ -37,6 +38,7 @@ export async function inheritRows(run: Run, leaving: ReadonlySet<PolicyVersion>,
   const { state, carriers } = run;
   const deferred = new Set<AddressChange>();
   const newcomers = changes.filter(({ what }) => !carriers.now(what.identity));
+  if ([...leaving].some((version) => newcomers.some((change) => hasLeftover(version, change)))) await makeRoom(state);
   for (const version of leaving) {
     const add = new Map<PeerKey, StoredRow>();
     for (const change of newcomers) if (!collect(version, change, add)) deferred.add(change);
@@ -48,6 +50,14 @@ export async function inheritRows(run: Run, leaving: ReadonlySet<PolicyVersion>,
     if (failure !== undefined) for (const change of newcomers) deferred.add(change);
   }
   return deferred;
+}
+
+/** Whether an entry from when something carried the identity last, to be deleted anyhow, says something else. */
+function hasLeftover(version: PolicyVersion, { what, before }: AddressChange): boolean {
+  return DIRECTIONS.some((direction) => {
+    const key = peerKey(direction, what.identity);
+    return version.stale.has(key) && version.entries.get(key) !== effectiveRow(version, direction, before);
+  });
 }
 
 /** Adds what a version must know of one change; false when two addresses would need different rows. */

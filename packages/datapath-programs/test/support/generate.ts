@@ -41,9 +41,9 @@ function build({ slots, outside, rows }: Choice, pick: (identity: number) => num
 }
 
 /** A few states, one after the other. */
-export const states: fc.Arbitrary<DesiredState[]> = fc.array(choice, { minLength: 2, maxLength: 4 }).map((choices) => choices.map((each) => build(each)));
+export const states: fc.Arbitrary<DesiredState[]> = fc.array(choice, { minLength: 2, maxLength: 6 }).map((choices) => choices.map((each) => build(each)));
 
 /** States between which only policies and outside prefixes differ: what every packet is told must be old or new. */
 export const policyChanges: fc.Arbitrary<DesiredState[]> = fc
-  .tuple(choice, fc.array(choice, { minLength: 2, maxLength: 4 }))
+  .tuple(choice, fc.array(choice, { minLength: 2, maxLength: 6 }))
   .map(([first, others]) => others.map((each) => build({ ...each, slots: first.slots })));

@@ -3,40 +3,61 @@ import type { MemoryStore } from './memory-store.ts';
 import { bucketCounter, readPacket, type Observation, type Probe } from './reader.ts';
 import { ipToKey16 } from '@cilium-ts/core';
 
+/** What a packet was told, and during which changes it was under way. */
+export interface TimedObservation extends Observation {
+  readonly began: number;
+  readonly ended: number;
+}
+
 /** Packets under way while the writer writes: each makes some memory accesses between any two writes. */
 export interface Traffic {
-  readonly observations: Observation[];
+  readonly observations: TimedObservation[];
+  /** Number of the change under way: set by the test. */
+  phase: number;
   /** Lets every packet under way end. */
   drain(): void;
 }
 
+interface Running {
+  readonly reader: Generator<void, Observation, void>;
+  readonly began: number;
+  /** One of twelve chances is taken: such a packet sees many writes, and several changes. */
+  readonly slow: boolean;
+}
+
 /** Runs packets in between the writes of a store; `random` gives numbers from 0 up to its argument. */
-export function startTraffic(store: MemoryStore, all: readonly Probe[], random: (below: number) => number, parallel = 4): Traffic {
-  const running: Generator<void, Observation, void>[] = [];
-  const observations: Observation[] = [];
-  const advance = (index: number): void => {
-    const step = running[index]?.next();
-    if (step?.done !== true) return;
-    observations.push(step.value);
-    running.splice(index, 1);
+export function startTraffic(store: MemoryStore, all: readonly Probe[], random: (below: number) => number, parallel = 6): Traffic {
+  const running: Running[] = [];
+  const advance = (each: Running): void => {
+    const step = each.reader.next();
+    if (step.done !== true) return;
+    traffic.observations.push({ ...step.value, began: each.began, ended: traffic.phase });
+    running.splice(running.indexOf(each), 1);
+  };
+  const finish = (some: readonly Running[]): void => {
+    for (const each of some) while (running.includes(each)) advance(each);
   };
   const fill = (): void => {
     while (running.length < parallel) {
       const probe = all[random(all.length)];
-      if (probe === undefined) return;
-      running.push(readPacket(store, probe));
+      if (probe !== undefined) running.push({ reader: readPacket(store, probe), began: traffic.phase, slow: random(2) === 0 });
     }
   };
-  const drain = (): void => {
-    while (running.length > 0) advance(0);
-  };
+  const traffic: Traffic = { observations: [], phase: 0, drain: () => finish([...running]) };
   store.onStep = () => {
     fill();
-    for (let accesses = random(14); accesses > 0 && running.length > 0; accesses--) advance(random(running.length));
+    for (let accesses = random(16); accesses > 0; accesses--) {
+      const each = running[random(running.length)];
+      if (each !== undefined && (!each.slow || random(12) === 0)) advance(each);
+    }
   };
-  // A grace period ends when those have ended that were under way when it began.
-  store.onGrace = drain;
-  return { observations, drain };
+  // A grace period takes its time, and ends when those have ended that were under way when it began.
+  store.onGrace = async () => {
+    const begun = [...running];
+    await new Promise((resolve) => setImmediate(resolve));
+    finish(begun);
+  };
+  return traffic;
 }
 
 /** Whether a flow that remembers an observation would still be believed. */

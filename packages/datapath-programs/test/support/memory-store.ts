@@ -9,8 +9,8 @@ export interface MemoryStore extends DatapathStore {
   readonly policy: SlabHash;
   /** Called before each write with its name; may throw (a crash) or let readers run. */
   onStep: (operation: string) => void;
-  /** Called for each grace period. */
-  onGrace: () => void;
+  /** Called for each grace period; ends when it has passed. */
+  onGrace: () => Promise<void>;
   /** Writes so far. */
   steps: number;
   graces: number;
@@ -74,10 +74,10 @@ export function createMemoryStore(sizes: MemorySizes = {}): MemoryStore {
     policy: new SlabHash('policy', { ...MAPS.cilium_policy, maxEntries: sizes.policy ?? 256 }, step),
     async gracePeriod() {
       store.graces++;
-      store.onGrace();
+      await store.onGrace();
     },
     onStep: () => undefined,
-    onGrace: () => undefined,
+    onGrace: async () => undefined,
     steps: 0,
     graces: 0,
   };

@@ -27,41 +27,44 @@ const describeState = ({ endpoints, addresses }: DesiredState): string =>
 
 const withoutEndpoints = ({ addresses }: DesiredState): DesiredState => ({ endpoints: new Map(), addresses });
 
-/** What a packet may be told while one state replaces another. */
-function permitted({ probe }: Observation, before: DesiredState, after: DesiredState): Set<boolean> {
-  const whole = new Set([oracle(before, probe), oracle(after, probe)]);
-  if (isLasting(probe, before, after)) return whole;
+/** What a packet may be told that was under way while one of these states replaced the other, from first to last. */
+function permitted({ probe }: Observation, passed: readonly DesiredState[]): Set<boolean> {
+  const whole = new Set(passed.map((state) => oracle(state, probe)));
+  const first = passed[0];
+  if (first !== undefined && passed.every((state) => isLasting(probe, first, state))) return whole;
   // An endpoint comes or goes: its packets are dropped meanwhile, or judged with the address already, still or not there.
-  const addresses = [before, after, withoutEndpoints(before), withoutEndpoints(after)];
-  return new Set([false, ...[before, after].flatMap((policies) => addresses.map((each) => oracle(policies, probe, each)))]);
+  const addresses = [...passed, ...passed.map(withoutEndpoints)];
+  return new Set([false, ...passed.flatMap((policies) => addresses.map((each) => oracle(policies, probe, each)))]);
 }
 
 async function run(sequence: readonly DesiredState[], seed: number, settle: boolean): Promise<void> {
   const store = createMemoryStore();
   const writer = await createWriter({ store, logger: silentLogger }, { world: WORLD, reclaimDelayMs: 60_000 });
   const all = probes(sequence, TARGETS);
-  if (all.length === 0) return;
-  const [first, ...rest] = sequence;
-  if (first === undefined) return;
+  const [first] = sequence;
+  if (all.length === 0 || first === undefined) return;
   await writer.apply(first);
-  let before = first;
   const traffic = startTraffic(store, all, randomFrom(seed));
-  for (const after of rest) {
+  const check = (now: DesiredState): void => {
+    for (const observation of traffic.observations) {
+      const passed = sequence.slice(observation.began, observation.ended + 2);
+      if (!permitted(observation, passed).has(observation.allowed)) throw new Error(`neither old nor new: ${describeProbe(observation)}\n${passed.map(describeState).join('\n')}`);
+      if (stillBelieved(store, observation) && observation.allowed !== oracle(now, observation.probe)) throw new Error(`believed for ever: ${describeProbe(observation)}`);
+    }
+  };
+  for (const [index, after] of sequence.entries()) {
+    if (index === 0) continue;
+    traffic.phase = index - 1;
     const report = await writer.apply(after);
     expect(report.failures).toEqual([]);
-    // Packets that began under the old epoch may still be under way: they count for this change.
-    traffic.drain();
-    for (const observation of traffic.observations) {
-      if (!permitted(observation, before, after).has(observation.allowed)) throw new Error(`neither old nor new: ${describeProbe(observation)}\n${describeState(before)}\n${describeState(after)}`);
-      if (stillBelieved(store, observation) && observation.allowed !== oracle(after, observation.probe)) throw new Error(`believed for ever: ${describeProbe(observation)}`);
-    }
-    traffic.observations.length = 0;
+    check(after);
     for (const probe of all) {
       if (observe(store, probe).allowed !== oracle(after, probe)) throw new Error(`in force: ${describeProbe(observe(store, probe))}`);
     }
     if (settle) await writer.settled();
-    before = after;
   }
+  traffic.drain();
+  check(sequence.at(-1) ?? first);
 }
 
 describe('packets at any moment of a change', () => {
