@@ -10,7 +10,7 @@ import { heading, line } from './show/print.ts';
 export function keepRunning({ testbed, node, parties }: Scene): void {
   testbed.keep();
   for (const party of parties.filter(({ kind }) => kind === 'pod')) leaveServers(party, podNetns(node.folders.socket, party), testbed.folder);
-  const cilium = `node apps/cilium-cli/dist/main.js --socket ${node.folders.socket}`;
+  const cilium = `node apps/cilium-cli/dist/main.js --socket-path ${node.folders.socket}`;
   const [frontend, cart] = [parties.find(({ name }) => name === 'frontend'), parties.find(({ name }) => name === 'cart')];
   heading('It goes on running. Look around, from the root of the repository:');
   for (const command of ['status', 'endpoint list', 'identity list', 'policy get', 'monitor --type drop', 'bpf policy list', 'bpf ct list']) line(`${cilium} ${command}`);

@@ -89,7 +89,9 @@ function summarise(verdicts: readonly Verdict[]): number {
   return otherwise.length === 0 ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+const code = await main(process.argv.slice(2)).catch((error: unknown) => {
   console.error(`demo: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return 1;
 });
+// What --keep leaves running must not keep this process: it ends when everything is printed.
+process.stdout.write('', () => process.exit(code));
