@@ -12,7 +12,8 @@
  * Canonical: end 0 is the smaller address, compared as little-endian u64, bytes 8..15 first, then bytes 0..7, then the
  * ports as little-endian u16 (as they lie in memory, in network order).
  * Ports are as in the packet. ICMP: the requester's is the identifier, the responder's 0; kind is 0 for echo, else the
- * type of the request (ports of one-way messages are 0). Other protocols have ports 0.
+ * type of the request (ports of one-way messages are 0); requester says which end asks, 1 + its number, for the
+ * identifier may be 0 too. Other protocols have ports 0.
  */
 struct flow_key {
 	__u8 address0[ADDRESS_SIZE];
@@ -21,7 +22,7 @@ struct flow_key {
 	__be16 port1;
 	__u8 protocol;
 	__u8 kind;
-	__u16 reserved;
+	__u16 requester;
 };
 
 /* flow.end: slot + 1 of a local endpoint, or FLOW_REMOTE | bucket of a remote address. */

@@ -34,6 +34,7 @@ __attribute__((noinline)) int fragment_record(void)
 	fragment.icmp_type = p->icmp_type;
 	fragment.traits = p->traits & (TRAIT_INITIAL | TRAIT_NO_FLOW);
 	fragment.seen = p->now;
+	fragment.role = p->role;
 	/* where this fails, later fragments find nothing and are dropped */
 	bpf_map_update_elem(&cilium_fragments, &p->fragment_key, &fragment, BPF_ANY);
 	return 0;
@@ -60,8 +61,11 @@ __attribute__((noinline)) int fragment_find(void)
 	p->protocol = fragment->protocol;
 	p->kind = fragment->kind;
 	p->icmp_type = fragment->icmp_type;
+	p->role = fragment->role;
 	p->tcp_flags = TCP_ACK;
-	/* a later fragment of TCP never begins anything: INITIAL is only of use to ICMP, whose flows know their beginner */
-	p->traits |= fragment->protocol == IPPROTO_TCP ? TRAIT_NO_FLOW : fragment->traits & (TRAIT_INITIAL | TRAIT_NO_FLOW);
+	/* judged as its first fragment was; of TCP, whose flags are not here, it leaves no entry of its own */
+	p->traits |= fragment->traits;
+	if (fragment->protocol == IPPROTO_TCP)
+		p->traits |= TRAIT_NO_FLOW;
 	return 0;
 }

@@ -22,7 +22,7 @@ struct fragment {
 	__u8 icmp_type;
 	__u8 traits;
 	__u32 seen; /* as flow.last_seen */
-	__u32 reserved;
+	__u32 role; /* enum icmp_role of the source */
 };
 
 struct {

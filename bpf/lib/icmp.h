@@ -38,6 +38,16 @@ inline_always void icmp_request(struct packet *p, __be16 id, __u32 kind)
 	p->source_port = id;
 	p->destination_port = 0;
 	p->kind = kind;
+	p->role = ROLE_REQUESTER;
+	p->traits |= TRAIT_INITIAL;
+}
+
+/* Both ends may send these, neither answers. */
+inline_always void icmp_one_way(struct packet *p, __u32 kind)
+{
+	p->source_port = 0;
+	p->destination_port = 0;
+	p->kind = kind;
 	p->traits |= TRAIT_INITIAL;
 }
 
@@ -47,6 +57,7 @@ inline_always void icmp_reply(struct packet *p, __be16 id, __u32 kind)
 	p->source_port = 0;
 	p->destination_port = id;
 	p->kind = kind;
+	p->role = ROLE_RESPONDER;
 	p->traits |= TRAIT_NO_FLOW;
 }
 
@@ -77,8 +88,7 @@ inline_always int icmp4_classify(struct packet *p, __u32 type, __be16 id)
 			icmp_reply(p, id, type - 1);
 		return 0;
 	}
-	/* one-way messages: both ends may send them, neither answers */
-	icmp_request(p, 0, type);
+	icmp_one_way(p, type);
 	return 0;
 }
 
@@ -97,7 +107,7 @@ inline_always int icmp6_classify(struct packet *p, __u32 type, __be16 id)
 		return 1;
 	if (type < ICMP6_ECHO_REQUEST)
 		return -DROP_UNKNOWN_ICMP6_TYPE;
-	icmp_request(p, 0, type);
+	icmp_one_way(p, type);
 	return 0;
 }
 
@@ -111,8 +121,9 @@ inline_always int related_ports(struct __sk_buff *ctx, struct packet *p, __u32 o
 	p->source_port = 0;
 	p->destination_port = 0;
 	p->kind = 0;
+	p->role = ROLE_NONE;
 	p->protocol = protocol;
-	if (bpf_skb_load_bytes(ctx, offset, port, sizeof(port)) < 0)
+	if (offset + sizeof(port) > p->limit || bpf_skb_load_bytes(ctx, offset, port, sizeof(port)) < 0)
 		return -DROP_TRUNCATED;
 	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP) {
 		p->source_port = port[1];
@@ -136,6 +147,8 @@ inline_always int related_ports(struct __sk_buff *ctx, struct packet *p, __u32 o
 	port[0] = p->source_port;
 	p->source_port = p->destination_port;
 	p->destination_port = port[0];
+	if (p->role)
+		p->role = ROLE_REQUESTER + ROLE_RESPONDER - p->role;
 	p->traits &= ~(__u32)TRAIT_INITIAL;
 	return 0;
 }

@@ -67,6 +67,13 @@ struct party {
 	__u32 identity;
 };
 
+/* Of the packet's source, in exchanges of requests and replies. */
+enum icmp_role {
+	ROLE_NONE = 0,
+	ROLE_REQUESTER = 1,
+	ROLE_RESPONDER = 2,
+};
+
 enum flow_found {
 	FOUND_NONE = 0,
 	FOUND_EXPIRED = 1,
@@ -85,6 +92,7 @@ struct packet {
 	__u8 icmp_type;
 	__u8 tcp_flags;
 	__u32 traits;
+	__u32 role; /* enum icmp_role */
 	__u32 source_index; /* which end of the key sent the packet */
 	__u32 slot; /* of the device's endpoint */
 	__u32 parity;
@@ -161,6 +169,8 @@ inline_always void key_build(struct packet *p)
 	else
 		swap = source_port > destination_port;
 	p->source_index = swap;
+	if (p->role)
+		tail |= (__u64)(1 + (p->role == ROLE_REQUESTER ? swap : !swap)) << 48;
 	if (swap) {
 		key[0] = d0;
 		key[1] = d1;

@@ -82,6 +82,7 @@ inline_always int l4_parse(struct __sk_buff *ctx, struct packet *p, __u32 offset
 	l4 = data + offset;
 	p->l4_offset = offset;
 	p->kind = 0;
+	p->role = ROLE_NONE;
 	p->tcp_flags = 0;
 	p->icmp_type = 0;
 	switch (p->protocol) {

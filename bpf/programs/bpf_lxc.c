@@ -133,20 +133,31 @@ inline_always int related_from_container(struct packet *p)
 	return -DROP_INVALID_SOURCE_IP;
 }
 
-/* Any router may report, but an endpoint's address is believed only from its own device. */
-inline_always int related_to_container(struct packet *p)
+/* An endpoint's address is believed only from its own device. */
+inline_always int source_device_check(struct packet *p, void *address)
 {
 	struct endpoint_info *endpoint;
-	__u32 ref;
+	__u32 ref = address_lookup(p, address);
 
-	if (!(p->traits & TRAIT_RELATED))
-		return 0;
-	ref = address_lookup(p, p->outer_source);
 	if (!(ref & ADDRESS_LOCAL))
 		return 0;
 	ref &= ~ADDRESS_LOCAL;
 	endpoint = bpf_map_lookup_elem(&cilium_endpoints, &ref);
 	return endpoint && endpoint->ifindex == p->ingress_ifindex ? 0 : -DROP_INVALID_SOURCE_IP;
+}
+
+/*
+ * Sources of packets to a pod are checked where the flow is known or decided; those of fragments before, so that a
+ * forged first fragment leaves nothing for true ones to find. Any router may report an error.
+ */
+inline_always int fragment_to_container(struct packet *p)
+{
+	return p->traits & TRAIT_FRAGMENT ? source_device_check(p, p->source) : 0;
+}
+
+inline_always int related_to_container(struct packet *p)
+{
+	return p->traits & TRAIT_RELATED ? source_device_check(p, p->outer_source) : 0;
 }
 
 inline_always int from_container(struct __sk_buff *ctx, struct packet *p)
@@ -191,13 +202,14 @@ inline_always int ipv4_to_container(struct __sk_buff *ctx, struct packet *p, str
 		return -DROP_STALE_IP;
 	if (!source4_valid(&p->source[12]))
 		return -DROP_INVALID_SOURCE_IP;
-	return tuple_parse(ctx, p, offset);
+	result = fragment_to_container(p);
+	return result < 0 ? result : tuple_parse(ctx, p, offset);
 }
 
 inline_always int ipv6_to_container(struct __sk_buff *ctx, struct packet *p, struct endpoint_info *endpoint)
 {
 	void *data, *end;
-	int offset;
+	int offset, result;
 
 	if (!config_enable_ipv6)
 		return -DROP_UNSUPPORTED_L3;
@@ -214,7 +226,8 @@ inline_always int ipv6_to_container(struct __sk_buff *ctx, struct packet *p, str
 	}
 	if (p->source[0] == 0xff || is_unspecified(p->source) || is_loopback6(p->source))
 		return -DROP_INVALID_SOURCE_IP;
-	return tuple_parse(ctx, p, offset);
+	result = fragment_to_container(p);
+	return result < 0 ? result : tuple_parse(ctx, p, offset);
 }
 
 inline_always int parse_to_container(struct __sk_buff *ctx, struct packet *p)

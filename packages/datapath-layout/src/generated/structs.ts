@@ -158,17 +158,17 @@ export interface FlowKey {
   readonly port1: number;
   readonly protocol: number;
   readonly kind: number;
-  readonly reserved: number;
+  readonly requester: number;
 }
 
 /** Codec of struct flow_key. */
 export const flowKey: Codec<FlowKey> = /* @__PURE__ */ struct(
-  { address0: [bytes(16), 0], address1: [bytes(16), 16], port0: [be16, 32], port1: [be16, 34], protocol: [u8, 36], kind: [u8, 37], reserved: [u16, 38] },
+  { address0: [bytes(16), 0], address1: [bytes(16), 16], port0: [be16, 32], port1: [be16, 34], protocol: [u8, 36], kind: [u8, 37], requester: [u16, 38] },
   40,
 );
 
 /** Byte offsets within struct flow_key. */
-export const flowKeyOffsets = { address0: 0, address1: 16, port0: 32, port1: 34, protocol: 36, kind: 37, reserved: 38 } as const;
+export const flowKeyOffsets = { address0: 0, address1: 16, port0: 32, port1: 34, protocol: 36, kind: 37, requester: 38 } as const;
 
 /** struct fragment, 16 bytes. */
 export interface Fragment {
@@ -179,17 +179,17 @@ export interface Fragment {
   readonly icmpType: number;
   readonly traits: number;
   readonly seen: number;
-  readonly reserved: number;
+  readonly role: number;
 }
 
 /** Codec of struct fragment. */
 export const fragment: Codec<Fragment> = /* @__PURE__ */ struct(
-  { sourcePort: [be16, 0], destinationPort: [be16, 2], protocol: [u8, 4], kind: [u8, 5], icmpType: [u8, 6], traits: [u8, 7], seen: [u32, 8], reserved: [u32, 12] },
+  { sourcePort: [be16, 0], destinationPort: [be16, 2], protocol: [u8, 4], kind: [u8, 5], icmpType: [u8, 6], traits: [u8, 7], seen: [u32, 8], role: [u32, 12] },
   16,
 );
 
 /** Byte offsets within struct fragment. */
-export const fragmentOffsets = { sourcePort: 0, destinationPort: 2, protocol: 4, kind: 5, icmpType: 6, traits: 7, seen: 8, reserved: 12 } as const;
+export const fragmentOffsets = { sourcePort: 0, destinationPort: 2, protocol: 4, kind: 5, icmpType: 6, traits: 7, seen: 8, role: 12 } as const;
 
 /** struct fragment_key, 40 bytes. */
 export interface FragmentKey {

@@ -58,6 +58,13 @@ describe.each(FAMILIES)('flows over IPv$family', ({ family }) => {
     expect(sandbox.from(B, fromPod(B, family, a, sctp({ sourcePort: 6, destinationPort: 5 })))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.POLICY });
   });
 
+  test('a reply is none in the requester\'s own direction, with the identifier 0 either', () => {
+    sandbox.setPolicy(A, { ingress: { any: DENY }, egress: { any: [[0, 'default'], [(family === 4 ? 1 : 58) * 65536 + (family === 4 ? 8 : 128), 'allow'], [(family === 4 ? 1 : 58) * 65536 + (family === 4 ? 9 : 129), 'default']] } });
+    expect(sandbox.from(A, fromPod(A, family, b, echo(family, 'request', 0))).verdict).toBe('redirect');
+    expect(sandbox.from(A, fromPod(A, family, b, echo(family, 'reply', 0)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.POLICY });
+    expect(sandbox.from(B, fromPod(B, family, a, echo(family, 'reply', 0))).verdict).toBe('redirect');
+  });
+
   test('two echo requests with one identifier, one each way, do not meet', () => {
     sandbox.setPolicy(B, { ingress: { any: ALLOW }, egress: { any: DENY } });
     expect(sandbox.from(A, fromPod(A, family, b, echo(family, 'request', 7))).verdict).toBe('redirect');

@@ -1,3 +1,5 @@
+import { openPacketSocket } from '@cilium-ts/netlink';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { attachPod, linkLocal, Peer, pings, prepareNode, removePod, ROUTER4, ROUTER6, runIn, type LivePod } from './live.ts';
 import { ALLOW, DENY, OPEN, Sandbox, type Policy, type Row } from './sandbox.ts';
@@ -108,4 +110,18 @@ test('the node is reached by its link-local address only where policy allows the
   expect(pings(a.netns, gateway, ['-I', A.ipv6])).toBe(true);
   sandbox.setPolicy(a, { ingress: { any: ALLOW }, egress: { any: ALLOW, by: new Map([[1, DENY]]) } });
   expect(pings(a.netns, gateway, ['-I', A.ipv6])).toBe(false);
+});
+
+test.each([
+  { what: 'IPv4', etherType: '0800', length: 30 },
+  { what: 'IPv6', etherType: '86dd', length: 50 },
+  { what: 'ARP', etherType: '0806', length: 30 },
+])('$what headers cut short are dropped with their reason', async ({ etherType, length }) => {
+  const frame = new Uint8Array(length);
+  frame.set(Buffer.from(`${A.hostMac}${A.mac}${etherType}`.replaceAll(':', ''), 'hex'));
+  using socket = openPacketSocket({ link: a.link, netns: a.netns });
+  sandbox.drainEvents();
+  expect(socket.send(frame)).toBe(true);
+  await sleep(50);
+  expect(sandbox.drainEvents().filter((event) => event.length === length)).toMatchObject([{ kind: 'drop', reason: { code: 135 } }]);
 });

@@ -1,5 +1,5 @@
 import { parseCidr, parseIp, parseMac } from '@cilium-ts/core';
-import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
+import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type IfIndex, type Namespace } from '@cilium-ts/netlink';
 import { attachTc, createClsact } from 'libbpf-napi';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
@@ -12,6 +12,8 @@ export const ROUTER6 = 'fd00::fe';
 /** A pod with a namespace and a device of its own, whose traffic really goes through the programs. */
 export interface LivePod extends Pod {
   readonly netns: Namespace;
+  /** The pod's own device. */
+  readonly link: IfIndex;
 }
 
 /** Makes the sandbox's namespace a router with the addresses above. */
@@ -57,7 +59,7 @@ export async function attachPod(sandbox: Sandbox, pod: Pod, policy: Policy): Pro
     attachTc({ ifindex: host.index, direction: 'ingress', program: sandbox.object.program('cil_from_container') });
     attachTc({ ifindex: host.index, direction: 'egress', program: sandbox.object.program('cil_to_container') });
   });
-  return { ...pod, netnsId, netns };
+  return { ...pod, netnsId, netns, link };
 }
 
 /** Takes a pod's namespace away. */

@@ -25,6 +25,11 @@ const from4 = (fields: Partial<Parameters<typeof ipv4>[0]>, ...layers: Parameter
   packet(ethernet(mac), ipv4({ source: A.ipv4, destination: B.ipv4, ...fields }), ...layers);
 const from6 = (fields: Partial<Parameters<typeof ipv6>[0]>, ...layers: Parameters<typeof packet>): Uint8Array =>
   packet(ethernet(mac), ipv6({ source: A.ipv6, destination: B.ipv6, ...fields }), ...layers);
+/** Overwrites the source (22) or destination (38) of an IPv6 packet with an IPv4-mapped address. */
+const mapped = (bytes: Uint8Array, at: 22 | 38): Uint8Array => {
+  bytes.set([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2], at);
+  return bytes;
+};
 const options = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
 const nd = (source: string, destination: string, hopLimit: number, layer: Parameters<typeof packet>[0]): Uint8Array => from6({ source, destination, hopLimit }, layer);
 
@@ -66,8 +71,8 @@ fromTable('source check of what leaves a pod', [
   { what: 'another pod\'s IPv6 source', packet: from6({ source: B.ipv6 }, body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
   { what: 'no IPv6 source', packet: from6({ source: '::' }, body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
   { what: 'a link-local source', packet: from6({ source: 'fe80::1' }, body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
-  { what: 'an IPv4-mapped source', packet: from6({ source: '::ffff:10.0.0.1' }, body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
-  { what: 'an IPv4-mapped destination', packet: from6({ destination: '::ffff:10.0.0.2' }, body), verdict: 'drop', reason: 'UNKNOWN_TARGET' },
+  { what: 'an IPv4-mapped source', packet: mapped(from6({}, body), 22), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
+  { what: 'an IPv4-mapped destination', packet: mapped(from6({}, body), 38), verdict: 'drop', reason: 'UNKNOWN_TARGET' },
   { what: 'another MAC', packet: frame(4, A.ipv4, B.ipv4, [body], { mac: OTHER_MAC }), verdict: 'drop', reason: 'INVALID_SOURCE_MAC' },
   { what: 'another MAC under IPv6', packet: frame(6, A.ipv6, B.ipv6, [body], { mac: OTHER_MAC }), verdict: 'drop', reason: 'INVALID_SOURCE_MAC' },
   { what: 'unicast IPv4 in a broadcast frame', packet: frame(4, A.ipv4, B.ipv4, [body], { gateway: 'ff:ff:ff:ff:ff:ff' }), verdict: 'drop', reason: 'INVALID_DESTINATION_MAC' },
@@ -78,8 +83,6 @@ fromTable('malformed and unusual packets', [
   { what: 'a VLAN tag', packet: packet(ethernet(mac), vlan({ id: 5 }), ipv4({ source: A.ipv4, destination: B.ipv4 }), body), verdict: 'drop', reason: 'VLAN_FILTERED' },
   { what: 'an 802.1ad tag', packet: packet(ethernet(mac), vlan({ id: 5, tpid: 0x88a8 }), ipv4({ source: A.ipv4, destination: B.ipv4 }), body), verdict: 'drop', reason: 'VLAN_FILTERED' },
   { what: 'another EtherType', packet: packet(ethernet({ ...mac, etherType: 0x88cc }), payload(60)), verdict: 'drop', reason: 'UNSUPPORTED_L3' },
-  { what: 'an IPv4 header cut short', packet: from4({}, body).slice(0, 30), verdict: 'drop', reason: 'TRUNCATED' },
-  { what: 'an IPv6 header cut short', packet: from6({}, body).slice(0, 50), verdict: 'drop', reason: 'TRUNCATED' },
   { what: 'a UDP header cut short', packet: from4({}, body).slice(0, 40), verdict: 'drop', reason: 'TRUNCATED' },
   { what: 'a TCP header cut short', packet: from4({ totalLength: 30 }, segment(1, 2, 'syn')), verdict: 'drop', reason: 'TRUNCATED' },
   { what: 'a TCP header beyond the packet', packet: from4({}, tcp({ sourcePort: 1, destinationPort: 2, headerWords: 15 })), verdict: 'drop', reason: 'TRUNCATED' },
@@ -172,7 +175,7 @@ toTable('what the stack delivers', [
   { what: 'from an IPv4 group', packet: toPod(A, 4, '224.0.0.1', body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
   { what: 'from IPv6 loopback', packet: toPod(A, 6, '::1', body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
   { what: 'from an IPv6 group', packet: toPod(A, 6, 'ff02::1', body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
-  { what: 'from an IPv4-mapped address', packet: toPod(A, 6, '::ffff:10.0.0.2', body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
+  { what: 'from an IPv4-mapped address', packet: mapped(toPod(A, 6, WORLD[6], body), 22), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
   { what: 'to an IPv4 group', packet: packet(ethernet(back), ipv4({ source: HOST[4], destination: '224.0.0.1' }), body), verdict: 'drop', reason: 'MULTICAST_HANDLED', by: 0 },
   { what: 'broadcast', packet: packet(ethernet(back), ipv4({ source: HOST[4], destination: '255.255.255.255' }), body), verdict: 'drop', reason: 'BROADCAST_HANDLED', by: 0 },
   { what: 'ARP of the node', packet: packet(ethernet(back), arp({ operation: 'request', senderMac: A.hostMac, senderIp: HOST[4], targetIp: A.ipv4 })), verdict: 'pass', by: 0 },
@@ -215,8 +218,8 @@ describe.each(FAMILIES)('delivery over IPv$family', ({ family }) => {
     const overhead = family === 4 ? 28 : 48;
     expect(sandbox.from(A, long(1300 - overhead)).verdict).toBe('redirect');
     expect(sandbox.from(A, long(1301 - overhead)).verdict).toBe('pass');
-    expect(sandbox.from(A, long(4000), { gsoSize: 1200, gsoSegments: 4 }).verdict).toBe('redirect');
-    expect(sandbox.from(A, long(4000), { gsoSize: 1300, gsoSegments: 4 }).verdict).toBe('pass');
+    expect(sandbox.from(A, long(3000), { gsoSize: 1200, gsoSegments: 3 }).verdict).toBe('redirect');
+    expect(sandbox.from(A, long(3000), { gsoSize: 1300, gsoSegments: 3 }).verdict).toBe('pass');
     sandbox.writeEndpoint(B);
   });
 

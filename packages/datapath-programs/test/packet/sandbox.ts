@@ -116,7 +116,8 @@ export class Sandbox implements Disposable {
     const netlink = openNetlink({ netns: this.node });
     try {
       const ip = parseIp(address)!;
-      await netlink.addAddress({ link: ifIndex(UPLINK), address: ip, prefixLength: ip.family === 4 ? 32 : 128, ...(ip.family === 6 && { flags: ['nodad'] as const }) });
+      await netlink.setLink('lo', { up: true });
+      await netlink.addAddress({ link: ifIndex(1), address: ip, prefixLength: ip.family === 4 ? 32 : 128, ...(ip.family === 6 && { flags: ['nodad'] as const }) });
     } finally {
       netlink.close();
     }
