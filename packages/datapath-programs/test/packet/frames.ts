@@ -16,19 +16,19 @@ export const ip = (pod: Pod, family: Family): string => (family === 4 ? pod.ipv4
 type Extra = Partial<Ipv4Fields> & Partial<Ipv6Fields>;
 
 /** An IP packet between any two addresses, as it leaves a pod (or, for `to()`, as the stack would hand it over). */
-export function frame(family: Family, source: string, destination: string, layers: readonly Layer[], options: { readonly mac?: string; readonly gateway?: string; readonly ip?: Extra } = {}): Uint8Array {
+export function frame(family: Family, [source, destination]: readonly [string, string], layers: readonly Layer[], options: { readonly mac?: string; readonly gateway?: string; readonly ip?: Extra } = {}): Uint8Array {
   const network = family === 4 ? ipv4({ source, destination, ...options.ip }) : ipv6({ source, destination, ...options.ip });
   return packet(ethernet({ source: options.mac ?? A.mac, destination: options.gateway ?? A.hostMac }), network, ...layers);
 }
 
 /** A packet out of a pod. */
 export function fromPod(pod: Pod, family: Family, destination: string, ...layers: readonly Layer[]): Uint8Array {
-  return frame(family, ip(pod, family), destination, layers, { mac: pod.mac, gateway: pod.hostMac });
+  return frame(family, [ip(pod, family), destination], layers, { mac: pod.mac, gateway: pod.hostMac });
 }
 
 /** A packet to a pod, out of the stack. */
 export function toPod(pod: Pod, family: Family, source: string, ...layers: readonly Layer[]): Uint8Array {
-  return frame(family, source, ip(pod, family), layers, { mac: pod.hostMac, gateway: pod.mac });
+  return frame(family, [source, ip(pod, family)], layers, { mac: pod.hostMac, gateway: pod.mac });
 }
 
 export const segment = (sourcePort: number, destinationPort: number, ...flags: TcpFlag[]): Layer => tcp({ sourcePort, destinationPort, flags });

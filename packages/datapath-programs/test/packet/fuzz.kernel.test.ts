@@ -43,7 +43,7 @@ function corpus(): Uint8Array[] {
     const sent = fromPod(A, family, ipB, datagram(5000, 53), payload(8));
     packets.push(fromPod(B, family, ipA, unreachable(family), quoted(sent)), toPod(A, family, WORLD[family], unreachable(family), quoted(sent)));
     packets.push(...(family === 4 ? fragmentIpv4 : fragmentIpv6)(fromPod(A, family, ipB, datagram(5000, 53), payload(120)), 48, 99));
-    packets.push(frame(family, ipA, ipB, [datagram(5000, 53)], { ip: family === 4 ? { options: Uint8Array.of(1, 7, 7, 4, 0, 0, 0, 0) } : {} }));
+    packets.push(frame(family, [ipA, ipB], [datagram(5000, 53)], { ip: family === 4 ? { options: Uint8Array.of(1, 7, 7, 4, 0, 0, 0, 0) } : {} }));
   }
   packets.push(fromPod(A, 6, B.ipv6, extension('hopByHop'), extension('destinationOptions'), datagram(5000, 53)));
   packets.push(packet(ethernet({ source: A.mac, destination: A.hostMac }), arp({ operation: 'request', senderMac: A.mac, senderIp: A.ipv4, targetIp: HOST[4] })));

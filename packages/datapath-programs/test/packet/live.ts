@@ -3,7 +3,7 @@ import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, ty
 import { attachTc, createClsact } from 'libbpf-napi';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import { device, Sandbox, type Pod, type Policy } from './sandbox.ts';
+import { device, type Pod, type Policy, type Sandbox } from './sandbox.ts';
 
 /** What pods use as gateway: an address of the node. */
 export const ROUTER4 = '10.0.0.254';
@@ -27,7 +27,7 @@ export async function prepareNode(sandbox: Sandbox): Promise<void> {
   const host = await netlink.createVeth({ name: 'host', up: true, peer: { name: 'host-p' } });
   await netlink.setLink('host-p', { up: true });
   await netlink.addAddress({ link: host.index, address: ip(ROUTER4), prefixLength: 32 });
-  await netlink.addAddress({ link: host.index, address: ip(ROUTER6), prefixLength: 128, flags: ['nodad'] });
+  await netlink.addAddress({ link: host.index, address: ip(ROUTER6), prefixLength: 128, flags: ['no-dad'] });
   sandbox.addRemote(`${ROUTER4}/32`, 1, 1);
   sandbox.addRemote(`${ROUTER6}/128`, 1, 1);
 }
@@ -47,7 +47,7 @@ export async function attachPod(sandbox: Sandbox, pod: Pod, policy: Policy): Pro
   const addresses = [pod.ipv4, pod.ipv6].filter((each) => each !== undefined).map(ip);
   for (const address of addresses) {
     const prefixLength = address.family === 4 ? 32 : 128;
-    await inside.addAddress({ link, address, prefixLength, ...(address.family === 6 && { flags: ['nodad'] as const }) });
+    await inside.addAddress({ link, address, prefixLength, ...(address.family === 6 && { flags: ['no-dad'] as const }) });
     await node.addRoute({ destination: parseCidr(`${address.text}/${prefixLength}`)!, link: host.index });
   }
   await inside.addRoute({ destination: parseCidr('0.0.0.0/0')!, link, gateway: ip(ROUTER4), onlink: true });

@@ -1,7 +1,7 @@
 import { DROP_REASON } from '@cilium-ts/datapath-layout';
 import {
   arp, ethernet, extension, fragment, fragmentIpv4, fragmentIpv6, icmp, icmpv6, ipv4, ipv6, multicastListenerReport, neighbourAdvertisement,
-  neighbourSolicitation, packet, parsePacket, payload, routerAdvertisement, routerSolicitation, tcp, udp, vlan,
+  neighbourSolicitation, packet, parsePacket, payload, routerAdvertisement, routerSolicitation, tcp, udp, vlan, type Layer,
 } from '@cilium-ts/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { A, B, datagram, echo, FAMILIES, frame, fromPod, HOST, IDENTITY, ip, REMOTE, segment, toPod, WORLD } from './frames.ts';
@@ -21,9 +21,9 @@ const OTHER_MAC = '02:00:00:00:09:09';
 const mac = { source: A.mac, destination: A.hostMac };
 const back = { source: A.hostMac, destination: A.mac };
 const body = datagram(1000, 2000);
-const from4 = (fields: Partial<Parameters<typeof ipv4>[0]>, ...layers: Parameters<typeof packet>): Uint8Array =>
+const from4 = (fields: Partial<Parameters<typeof ipv4>[0]>, ...layers: readonly Layer[]): Uint8Array =>
   packet(ethernet(mac), ipv4({ source: A.ipv4, destination: B.ipv4, ...fields }), ...layers);
-const from6 = (fields: Partial<Parameters<typeof ipv6>[0]>, ...layers: Parameters<typeof packet>): Uint8Array =>
+const from6 = (fields: Partial<Parameters<typeof ipv6>[0]>, ...layers: readonly Layer[]): Uint8Array =>
   packet(ethernet(mac), ipv6({ source: A.ipv6, destination: B.ipv6, ...fields }), ...layers);
 /** Overwrites the source (22) or destination (38) of an IPv6 packet with an IPv4-mapped address. */
 const mapped = (bytes: Uint8Array, at: 22 | 38): Uint8Array => {
@@ -31,7 +31,7 @@ const mapped = (bytes: Uint8Array, at: 22 | 38): Uint8Array => {
   return bytes;
 };
 const options = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
-const nd = (source: string, destination: string, hopLimit: number, layer: Parameters<typeof packet>[0]): Uint8Array => from6({ source, destination, hopLimit }, layer);
+const nd = (source: string, destination: string, hopLimit: number, layer: Layer): Uint8Array => from6({ source, destination, hopLimit }, layer);
 
 let sandbox: Sandbox;
 beforeAll(async () => {
@@ -73,10 +73,10 @@ fromTable('source check of what leaves a pod', [
   { what: 'a link-local source', packet: from6({ source: 'fe80::1' }, body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
   { what: 'an IPv4-mapped source', packet: mapped(from6({}, body), 22), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
   { what: 'an IPv4-mapped destination', packet: mapped(from6({}, body), 38), verdict: 'drop', reason: 'UNKNOWN_TARGET' },
-  { what: 'another MAC', packet: frame(4, A.ipv4, B.ipv4, [body], { mac: OTHER_MAC }), verdict: 'drop', reason: 'INVALID_SOURCE_MAC' },
-  { what: 'another MAC under IPv6', packet: frame(6, A.ipv6, B.ipv6, [body], { mac: OTHER_MAC }), verdict: 'drop', reason: 'INVALID_SOURCE_MAC' },
-  { what: 'unicast IPv4 in a broadcast frame', packet: frame(4, A.ipv4, B.ipv4, [body], { gateway: 'ff:ff:ff:ff:ff:ff' }), verdict: 'drop', reason: 'INVALID_DESTINATION_MAC' },
-  { what: 'unicast IPv6 in a multicast frame', packet: frame(6, A.ipv6, B.ipv6, [body], { gateway: '33:33:00:00:00:01' }), verdict: 'drop', reason: 'INVALID_DESTINATION_MAC' },
+  { what: 'another MAC', packet: frame(4, [A.ipv4, B.ipv4], [body], { mac: OTHER_MAC }), verdict: 'drop', reason: 'INVALID_SOURCE_MAC' },
+  { what: 'another MAC under IPv6', packet: frame(6, [A.ipv6, B.ipv6], [body], { mac: OTHER_MAC }), verdict: 'drop', reason: 'INVALID_SOURCE_MAC' },
+  { what: 'unicast IPv4 in a broadcast frame', packet: frame(4, [A.ipv4, B.ipv4], [body], { gateway: 'ff:ff:ff:ff:ff:ff' }), verdict: 'drop', reason: 'INVALID_DESTINATION_MAC' },
+  { what: 'unicast IPv6 in a multicast frame', packet: frame(6, [A.ipv6, B.ipv6], [body], { gateway: '33:33:00:00:00:01' }), verdict: 'drop', reason: 'INVALID_DESTINATION_MAC' },
 ]);
 
 fromTable('malformed and unusual packets', [
@@ -169,7 +169,7 @@ toTable('what the stack delivers', [
     { what: `IPv${family} from a pod by its own device`, packet: toPod(A, family, ip(B, family), body), verdict: 'pass', by: device(B) },
     { what: `IPv${family} from outside in a pod's name`, packet: toPod(A, family, ip(B, family), body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
     { what: `IPv${family} from the node in a pod's name`, packet: toPod(A, family, ip(B, family), body), verdict: 'drop', reason: 'INVALID_SOURCE_IP', by: 0 },
-    { what: `IPv${family} to another address`, packet: frame(family, WORLD[family], ip(B, family), [body], { mac: A.hostMac, gateway: A.mac }), verdict: 'drop', reason: 'STALE_IP' },
+    { what: `IPv${family} to another address`, packet: frame(family, [WORLD[family], ip(B, family)], [body], { mac: A.hostMac, gateway: A.mac }), verdict: 'drop', reason: 'STALE_IP' },
   ]),
   { what: 'from IPv4 loopback', packet: toPod(A, 4, '127.0.0.1', body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
   { what: 'from an IPv4 group', packet: toPod(A, 4, '224.0.0.1', body), verdict: 'drop', reason: 'INVALID_SOURCE_IP' },
@@ -202,14 +202,14 @@ describe.each(FAMILIES)('delivery over IPv$family', ({ family }) => {
   test('to a pod: routed, addressed, without a mark', () => {
     const sent = fromPod(A, family, b, segment(1, 2, 'syn'));
     const { verdict, data, mark } = sandbox.from(A, sent, { mark: 77 });
-    const wanted = frame(family, ip(A, family), b, [segment(1, 2, 'syn')], { mac: B.hostMac, gateway: B.mac, ip: { ttl: 63, hopLimit: 63 } });
+    const wanted = frame(family, [ip(A, family), b], [segment(1, 2, 'syn')], { mac: B.hostMac, gateway: B.mac, ip: { ttl: 63, hopLimit: 63 } });
     expect({ verdict, mark }).toEqual({ verdict: 'redirect', mark: 0 });
     expect(parsePacket(data)).toEqual(parsePacket(wanted));
     expect([...data]).toEqual([...wanted]);
   });
 
   test.each([0, 1, 2])('with %i hops left', (hops) => {
-    const bytes = frame(family, ip(A, family), b, [datagram(1, 2)], { ip: { ttl: hops, hopLimit: hops } });
+    const bytes = frame(family, [ip(A, family), b], [datagram(1, 2)], { ip: { ttl: hops, hopLimit: hops } });
     expect(sandbox.from(A, bytes).verdict).toBe(hops < 2 ? 'pass' : 'redirect');
   });
 

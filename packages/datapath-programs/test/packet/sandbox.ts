@@ -117,7 +117,7 @@ export class Sandbox implements Disposable {
     try {
       const ip = parseIp(address)!;
       await netlink.setLink('lo', { up: true });
-      await netlink.addAddress({ link: ifIndex(1), address: ip, prefixLength: ip.family === 4 ? 32 : 128, ...(ip.family === 6 && { flags: ['nodad'] as const }) });
+      await netlink.addAddress({ link: ifIndex(1), address: ip, prefixLength: ip.family === 4 ? 32 : 128, ...(ip.family === 6 && { flags: ['no-dad'] as const }) });
     } finally {
       netlink.close();
     }
