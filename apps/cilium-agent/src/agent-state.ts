@@ -28,7 +28,8 @@ export interface AgentState {
   readonly writer: PolicyWriter;
   readonly datapath: Datapath;
   readonly hub: MonitorHub;
-  readonly metrics: AgentMetrics;
+  /** Loaded when first asked for. */
+  readonly metrics: () => Promise<AgentMetrics>;
   /** Router addresses as text. */
   readonly routers: { readonly ipv4: string | undefined; readonly ipv6: string | undefined };
   /** Has everything been restored and put in force? */
@@ -39,5 +40,7 @@ export interface AgentState {
   /** Throws AgentError `not-found`. */
   readonly identityOf: (id: number) => Identity;
   readonly allIdentities: () => Identity[];
+  /** Notes an API call in the metrics, if they are loaded. */
+  readonly observeApi: AgentMetrics['observeApi'];
   readonly announce: (kind: string, message: string, endpointId?: number) => void;
 }

@@ -9,7 +9,6 @@ import type { Runtime } from './config/runtime.ts';
 import type { EndpointContext } from './endpoint/context.ts';
 import { createEndpointManager } from './endpoint/endpoint-manager.ts';
 import { AgentError } from './error.ts';
-import { createAgentMetrics } from './metrics/agent-metrics.ts';
 import type { AgentMetrics } from './metrics/agent-metrics.ts';
 import { metricSources } from './metrics/metric-sources.ts';
 import { createMonitorHub } from './monitor/monitor-hub.ts';
@@ -69,14 +68,19 @@ export const composeState = (input: ComposeInput): Composed => {
   const { ipv4: router4, ipv6: router6 } = node.routers;
   if (router4) resources.ipv4?.reserve(router4, 'the node (router address)');
   if (router6) resources.ipv6?.reserve(router6, 'the node (router address)');
-  const metrics = createAgentMetrics(metricSources({ endpoints, policies, identities, ipcache, resources, datapath, hub, writer, reserved }));
-  holder.metrics = metrics;
+  const sources = metricSources({ endpoints, policies, identities, ipcache, resources, datapath, hub, writer, reserved });
+  let loading: Promise<AgentMetrics> | undefined;
+  // The library takes longer to load than a part to start, and nobody asks before the agent is ready.
+  const metrics = (): Promise<AgentMetrics> => (loading ??= import('./metrics/agent-metrics.ts').then(({ createAgentMetrics }) => (holder.metrics = createAgentMetrics(sources))));
   const state: AgentState = {
     config: input.config, runtime, startTime: input.startTime, version: VERSION, endpoints, resources, manager: createEndpointManager(context), policies, identities, reserved,
     ipcache, filter: input.filter, writer, datapath, hub, metrics, routers: { ipv4: router4?.text, ipv6: router6?.text }, ready: () => ready, warnings: startWarnings(input),
     policyOptions, identityOf: byNumber(input),
     allIdentities: () => [...reserved.all().filter(({ id }) => id !== RESERVED.host), ipcache.host(), ...identities.all(), ...ipcache.identities()],
-    announce,
+    announce, observeApi: (call) => holder.metrics?.observeApi(call),
   };
-  return { state, context, opened: input, logger, setReady: () => { ready = true; } };
+  return { state, context, opened: input, logger, setReady() {
+      ready = true;
+      void metrics();
+    } };
 };

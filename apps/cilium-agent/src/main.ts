@@ -26,7 +26,7 @@ const run = async (config: Config): Promise<void> => {
   const logger = loggerFor(config);
   for (const warning of config.warnings) logger.warn({}, warning);
   process.on('unhandledRejection', (error) => { logger.error({ error: errorMessage(error) }, 'unexpected failure'); });
-  const { startAgent } = await import('./agent.ts');
+  const { startAgent } = await import('./start-agent.ts');
   let stopping = false;
   const started = startAgent(config, logger);
   const stop = (signal: string): void => {

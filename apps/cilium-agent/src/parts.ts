@@ -27,10 +27,12 @@ export const agentParts = (composed: Composed): Part[] => {
     policyPart(composed),
     devicesPart(composed),
     eventsPart(composed),
-    ...(prometheus === undefined ? [] : [createMetricsServer(prometheus, () => composed.state.metrics.registry.metrics())]),
+    ...(prometheus === undefined ? [] : [createMetricsServer(prometheus, () => metricsText(composed))]),
     apiPart(composed),
   ];
 };
+
+const metricsText = async ({ state }: Pick<Composed, 'state'>): Promise<string> => (await state.metrics()).registry.metrics();
 
 /** Every address of the node is the host's, from before the first packet is judged. */
 const nodeAddressesPart = ({ state, opened, logger }: Composed): Part => {
@@ -131,7 +133,7 @@ const eventsPart = ({ state, logger }: Composed): Part => {
 const apiPart = ({ state, logger }: Composed): Part => {
   const server = createApiServer({
     handlers: { ...createDaemonHandlers(state), ...createEndpointHandlers(state), ...createIdentityHandlers(state), ...createPolicyHandlers(state), ...createBpfHandlers(state) },
-    logger, version: state.version, metricsText: () => state.metrics.registry.metrics(), observe: (call) => { state.metrics.observeApi(call); },
+    logger, version: state.version, metricsText: () => metricsText({ state }), observe: (call) => { state.observeApi(call); },
   });
   return { name: 'api', start: () => server.listen(state.config.values['socket-path']), stop: () => server.close() };
 };

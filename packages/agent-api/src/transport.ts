@@ -1,4 +1,4 @@
-import { Client } from 'undici';
+import type { Client } from 'undici';
 import { z } from 'zod';
 import { AgentApiError, connectionError } from './errors.ts';
 import type { Operation } from './operations.ts';
@@ -75,7 +75,13 @@ interface Call {
 
 /** Opens nothing yet: the first call connects. `timeoutMs` bounds the wait for an answer's beginning; streams may idle for ever. */
 export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath: string; readonly timeoutMs: number }): Transport => {
-  const client = new Client('http://localhost', { socketPath, headersTimeout: timeoutMs, bodyTimeout: timeoutMs, connectTimeout: Math.min(timeoutMs, 10_000), pipelining: 1 });
+  const open = async (bodyTimeout: number): Promise<Client> => {
+    // Loaded with the first call: the agent itself uses this package for its schemas alone.
+    const undici = await import('undici');
+    return new undici.Client('http://localhost', { socketPath, headersTimeout: timeoutMs, bodyTimeout, connectTimeout: Math.min(timeoutMs, 10_000), pipelining: 1 });
+  };
+  let shared: Promise<Client> | undefined;
+  const client = (): Promise<Client> => (shared ??= open(timeoutMs));
   const streams = new Set<Client>();
 
   const send = async (target: Client, { method, path, operation }: Call, input: CallInput) => {
@@ -94,7 +100,7 @@ export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath
     async call<S extends z.ZodType>(operation: OperationOf<S>, input: CallInput = {}): Promise<z.output<S>> {
       const path = pathOf(operation, input);
       const action = `${operation.method} ${path}`;
-      const response = await send(client, { method: operation.method, path, operation }, input);
+      const response = await send(await client(), { method: operation.method, path, operation }, input);
       const text = await response.body.text();
       if (response.statusCode >= 300) throw refusal(action, response.statusCode, text);
       return checked(action, operation.success.schema, text);
@@ -103,7 +109,7 @@ export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath
     async *stream<S extends z.ZodType>(operation: OperationOf<S>, input: CallInput = {}): AsyncGenerator<z.output<S>> {
       const path = pathOf(operation, input);
       const action = `${operation.method} ${path}`;
-      const own = new Client('http://localhost', { socketPath, headersTimeout: timeoutMs, bodyTimeout: 0 });
+      const own = await open(0);
       streams.add(own);
       try {
         const response = await send(own, { method: operation.method, path, operation }, input);
@@ -122,14 +128,14 @@ export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath
     },
 
     async text(path, signal) {
-      const response = await send(client, { method: 'GET', path }, { signal });
+      const response = await send(await client(), { method: 'GET', path }, { signal });
       const text = await response.body.text();
       if (response.statusCode >= 300) throw refusal(`GET ${path}`, response.statusCode, text);
       return text;
     },
 
     async close() {
-      await Promise.all([client.destroy(), ...[...streams].map((stream) => stream.destroy())]);
+      await Promise.all([shared?.then((opened) => opened.destroy()), ...[...streams].map((stream) => stream.destroy())]);
     },
   };
 };

@@ -111,7 +111,7 @@ export const createDaemonHandlers = (state: AgentState): DaemonHandlers => ({
     return configuration(state);
   },
   async listMetrics({ query }) {
-    const metrics = await state.metrics.registry.getMetricsAsJSON();
+    const metrics = await (await state.metrics()).registry.getMetricsAsJSON();
     return metrics
       .flatMap(({ name, values }) => (values as { value: number; labels: Record<string, string | number>; metricName?: string }[]).map((sample) => ({ name: sample.metricName ?? name, value: sample.value, labels: Object.fromEntries(Object.entries(sample.labels).map(([key, value]) => [key, String(value)])) })))
       .filter(({ name }) => query.match === undefined || name.includes(query.match));
