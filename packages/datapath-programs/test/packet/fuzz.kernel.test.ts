@@ -118,4 +118,4 @@ test('a million mutated packets: dropped, or let through as an independent model
   expect(counts.passed).toBeGreaterThan(PACKETS / 50);
   expect(counts.dropped).toBeGreaterThan(PACKETS / 4);
   expect(counts.passed + counts.dropped).toBeGreaterThan(PACKETS * 0.9);
-}, 300_000);
+}, 1_800_000); // twenty seconds here, but emulated machines run it too

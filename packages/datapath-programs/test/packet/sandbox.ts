@@ -145,6 +145,7 @@ export class Sandbox implements Disposable {
   /** The same for a pod whose device exists. */
   register(pod: Pod, policy: Policy): void {
     this.writeEndpoint(pod);
+    this.#policies.delete(pod.slot);
     for (const ip of [pod.ipv4, pod.ipv6]) if (ip !== undefined) this.#address(ip, (ADDRESS_LOCAL | pod.slot) >>> 0);
     this.map('cilium_devices').update(u32(device(pod)), u32(pod.slot + 1));
     this.setPolicy(pod, policy);
