@@ -37,7 +37,6 @@ export async function buildCases({ wrapper, bpffs }: { wrapper: string; bpffs: s
     await drop('packet/policy-drop-new-flows', scene, quiet, ROTATION.ports),
     await newFlow('packet/new-flow-observed', scene, observed),
     await drop('packet/policy-drop-observed', scene, observed, 1),
-    await dropEgress('packet/policy-drop-egress', scene, quiet, 1),
   ];
   return {
     cases,
@@ -71,11 +70,6 @@ async function established(name: string, scene: Scene, stage: Stage, { family, p
 
 async function drop(name: string, scene: Scene, stage: Stage, ports: number): Promise<PacketCase> {
   const packet = fromClient(scene, { family: 4, destinationPort: PORTS.refused, flags: ['syn'] });
-  return pair(name, scene, stage, { packet, ports, verdict: TC_ACT.shot });
-}
-
-async function dropEgress(name: string, scene: Scene, stage: Stage, ports: number): Promise<PacketCase> {
-  const packet = fromClient(scene, { family: 4, destinationPort: 82, flags: ['syn'] });
   return pair(name, scene, stage, { packet, ports, verdict: TC_ACT.shot });
 }
 
