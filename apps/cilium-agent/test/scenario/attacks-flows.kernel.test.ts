@@ -71,8 +71,9 @@ describe.each(FAMILIES)('IPv%i', (family) => {
     await user.expects(/^peer /);
     user.say('before');
     await web.expects(/^got before$/);
-    const variants: readonly (readonly TcpFlag[])[] = [['syn'], ['syn', 'psh'], ['syn', 'urg'], ['syn', 'ece', 'cwr'], ['syn', 'fin'], ['syn', 'rst']];
-    await refusedFor(arena, REASON.policy, variants.length, () => { for (const flags of variants) server.socket.send(segment(server, client.address(family), family, { ports: [80, port], flags, text: `back${family}` })); });
+    const open = (variants: readonly (readonly TcpFlag[])[]) => () => { for (const flags of variants) server.socket.send(segment(server, client.address(family), family, { ports: [80, port], flags, text: `back${family}` })); };
+    await refusedFor(arena, REASON.policy, 4, open([['syn'], ['syn', 'psh'], ['syn', 'urg'], ['syn', 'ece', 'cwr']]));
+    await refusedFor(arena, REASON.invalid, 2, open([['syn', 'fin'], ['syn', 'rst']]));
     expect(client.tap.count(`back${family}`)).toBe(0);
     // The real one does not notice.
     user.say('after');
@@ -200,7 +201,7 @@ describe.each(FAMILIES)('IPv%i', (family) => {
     await arrives(server.tap, `${name}-pair-tail`);
     expect(server.tap.count(`${name}-alone-tail`)).toBe(0);
     // The second of a datagram that policy refuses is refused as the first is.
-    const denied = cut(datagram(client, family, { address: server.address(family), port: 54, text: `${name}-denied`.padEnd(1200, '.') }), 600, 931 + family);
+    const denied = cut(datagram(client, family, { address: server.address(family), port: 54, text: '!'.repeat(1200) }), 600, 931 + family);
     await refusedFor(arena, REASON.policy, 1, () => client.socket.send(denied[0]!));
     for (const each of denied.slice(1)) client.socket.send(each);
     // A TCP header whose flags would come in a second fragment (RFC 1858).
@@ -209,7 +210,7 @@ describe.each(FAMILIES)('IPv%i', (family) => {
     client.socket.send(datagram(client, family, { address: server.address(family), port: 53, text: `${name}-end` }));
     await arrives(server.tap, `${name}-end`);
     expect(server.tap.count(`${name}-tiny`)).toBe(0);
-    expect(server.tap.frames().filter((frame) => Buffer.from(frame).includes(`${name}-denied`) || Buffer.from(frame).includes('....'.repeat(100), 0, 'latin1')).length).toBe(1);
+    expect(server.tap.count('!!!!')).toBe(0);
   });
 });
 

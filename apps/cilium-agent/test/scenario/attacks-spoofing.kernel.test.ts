@@ -39,7 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => arena[Symbol.asyncDispose]());
 
-const fromOutside = (family: Family, source: string, port: number, text: string, sourcePort = 20_000): Uint8Array =>
+const fromOutside = (family: Family, source: string, [sourcePort, port]: readonly [number, number], text: string): Uint8Array =>
   packet(ethernet({ source: macs.outside, destination: macs.node }), ip(family, { source, destination: victim.address(family) }), udp({ sourcePort, destinationPort: port }), payload(text));
 
 const link = (source: string, destination: string, sender: ArmedPod, ...layers: readonly Layer[]): Uint8Array =>
@@ -84,10 +84,10 @@ describe.each(FAMILIES)('IPv%i', (family) => {
     await arrives(victim.tap, `${name}-flow`);
     // 20,000 is the port of the flow that runs; 20,001 would begin another.
     await refusedFor(arena, REASON.sourceIp, 3, () => {
-      for (const port of [20_000, 20_001]) wire.send(fromOutside(family, friend.address(family), 53, `${name}-lie`, port));
-      wire.send(fromOutside(family, friend.address(family), 54, `${name}-lie`));
+      for (const port of [20_000, 20_001]) wire.send(fromOutside(family, friend.address(family), [port, 53], `${name}-lie`));
+      wire.send(fromOutside(family, friend.address(family), [20_000, 54], `${name}-lie`));
     });
-    await seenOnlyIfTrue(name, () => wire.send(fromOutside(family, family === 4 ? '198.51.100.10' : '2001:db8:51::10', 54, `${name}-truth`)));
+    await seenOnlyIfTrue(name, () => wire.send(fromOutside(family, family === 4 ? '198.51.100.10' : '2001:db8:51::10', [20_000, 54], `${name}-truth`)));
   });
 
   it("a node's address that comes from outside is the world's, and can not go on with what the node began", async () => {
@@ -96,9 +96,9 @@ describe.each(FAMILIES)('IPv%i', (family) => {
     await victim.probe.listen({ protocol: 'udp', port: 55, addresses: [victim.address(family)] });
     const node = await arena.node.probe();
     expect((await node.udp({ address: victim.address(family), port: 55, localPort: 5055, timeoutMs: 5000 })).outcome).toBe('ok');
-    await refusedFor(arena, REASON.policy, addresses.length, () => { for (const source of addresses) wire.send(fromOutside(family, source, 55, `${name}-lie`)); });
-    await refusedFor(arena, REASON.sourceIp, 1, () => wire.send(fromOutside(family, addresses[0]!, 55, `${name}-lie`, 5055)));
-    await seenOnlyIfTrue(name, () => wire.send(fromOutside(family, addresses[0]!, 54, `${name}-truth`)));
+    await refusedFor(arena, REASON.policy, addresses.length, () => { for (const source of addresses) wire.send(fromOutside(family, source, [20_000, 55], `${name}-lie`)); });
+    await refusedFor(arena, REASON.sourceIp, 1, () => wire.send(fromOutside(family, addresses[0]!, [5055, 55], `${name}-lie`)));
+    await seenOnlyIfTrue(name, () => wire.send(fromOutside(family, addresses[0]!, [20_000, 54], `${name}-truth`)));
     await victim.probe.unlisten({ protocol: 'udp', port: 55 });
   });
 });

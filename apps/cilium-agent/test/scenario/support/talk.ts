@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Place } from '@cilium-ts/testbed';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { PATIENCE } from './arena.ts';
 
-/** One end of one TCP connection that speaks only when told to. */
+/** One end of one TCP connection that speaks only when told to; ends with the test at the latest. */
 export interface Talker {
   /** Sends a line. */
   say(line: string): void;
@@ -23,6 +23,11 @@ const start = (place: Place, args: readonly string[]): Talker => {
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
   child.stdin.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => { child.once('close', () => { resolve(); }); });
+  const close = (): Promise<void> => {
+    child.stdin.end();
+    return ended;
+  };
+  onTestFinished(close);
   return {
     say: (line) => { child.stdin.write(`${line}\n`); },
     expects: async (pattern) => {
@@ -30,10 +35,7 @@ const start = (place: Place, args: readonly string[]): Talker => {
       return lines.find((line) => pattern.test(line))!;
     },
     lines: () => lines,
-    close: () => {
-      child.stdin.end();
-      return ended;
-    },
+    close,
   };
 };
 
