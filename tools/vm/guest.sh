@@ -26,5 +26,6 @@ hostname vm
 cd "$project"
 export HOME=/root TERM=dumb LANG=C.UTF-8 NO_COLOR=1 CILIUM_TS_VM=1
 set +e
-"${command[@]}" </dev/null
-echo "exit $?" >/dev/ttyS1
+# Through a pipe: the console is a terminal, for which programs draw and redraw.
+"${command[@]}" </dev/null 2>&1 | cat
+echo "exit ${PIPESTATUS[0]}" >/dev/ttyS1
