@@ -47,7 +47,8 @@ export function createGraceTracker(gracePeriod: () => Promise<void>): GraceTrack
     passed: (mark) => passed >= mark,
     wait,
     start: (mark) => {
-      wait(mark).catch(() => undefined);
+      // Not before this turn's other marks are taken, which the same grace period then serves.
+      queueMicrotask(() => wait(mark).catch(() => undefined));
     },
   };
 }
