@@ -6,6 +6,9 @@ import { AgentError } from '../error.ts';
 import { isRelatedTo } from '../monitor/event-view.ts';
 import type { Handlers } from './handler.ts';
 
+/** Problems of one kind that are shown in full. */
+const SHOWN = 10;
+
 const addressing = ({ config: { values }, routers }: AgentState): NodeAddressing => ({
   ipv4: { enabled: values['enable-ipv4'], ...(routers.ipv4 !== undefined && { ip: routers.ipv4, 'alloc-range': values['ipv4-range'] }) },
   ipv6: { enabled: values['enable-ipv6'], ...(routers.ipv6 !== undefined && { ip: routers.ipv6, 'alloc-range': values['ipv6-range'] }) },
@@ -21,8 +24,8 @@ const policyStatus = (state: AgentState): Status => {
 };
 
 const datapathStatus = ({ writer, endpoints }: AgentState): Status => {
-  const failures = [...writer.addressFailures().map(({ message }) => message), ...[...endpoints].flatMap(({ id, failure }) => (failure ? [`endpoint ${id}: ${failure.message} (${failure.effect})`] : []))];
-  if (failures.length > 0) return { state: 'Failure', msg: failures.join('\n') };
+  const failures = [...[...endpoints].flatMap(({ id, failure }) => (failure ? [`endpoint ${id}: ${failure.message} (${failure.effect})`] : [])), ...writer.addressFailures().map(({ message }) => message)];
+  if (failures.length > 0) return { state: 'Failure', msg: [...failures.slice(0, SHOWN), ...(failures.length > SHOWN ? [`and ${failures.length - SHOWN} more`] : [])].join('\n') };
   return writer.stats.lastError === undefined ? { state: 'Ok' } : { state: 'Failure', msg: writer.stats.lastError };
 };
 

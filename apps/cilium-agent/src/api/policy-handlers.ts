@@ -21,10 +21,7 @@ const commitChange = async (state: AgentState, change: { readonly resources: rea
     revision,
     resources: [...change.resources],
     issues: change.issues.map(issueView),
-    failures: failures.flatMap(({ slot, reason, message }) => {
-      const endpoint = slot === undefined ? undefined : state.endpoints.bySlot(slot);
-      return endpoint ? [{ 'endpoint-id': endpoint.id, reason, message }] : [];
-    }),
+    failures: [...failures].map(([id, { reason, message }]) => ({ 'endpoint-id': id, reason, message })),
   };
 };
 

@@ -51,9 +51,10 @@ const parsed = (schema: z.ZodType | undefined, value: unknown, part: string): un
   throw new AgentError('invalid', `read request: ${issues.join('; ')}`);
 };
 
-const callerGone = (request: FastifyRequest): AbortSignal => {
+const callerGone = (reply: FastifyReply): AbortSignal => {
   const abort = new AbortController();
-  request.raw.socket.once('close', () => { abort.abort(); });
+  // Of the answer, not of the connection, which serves many calls.
+  reply.raw.once('close', () => { abort.abort(); });
   return abort.signal;
 };
 
@@ -68,7 +69,7 @@ const serve = (operation: Operation, handler: AnyHandler) => async (request: Fas
     params: parsed(operation.params, request.params, 'path'),
     query: parsed(operation.query, request.query, 'query'),
     body: operation.body && parsed(operation.body.schema, request.body, 'body'),
-    signal: callerGone(request),
+    signal: callerGone(reply),
   };
   const { status, kind } = operation.success;
   const answer = await handler(input);

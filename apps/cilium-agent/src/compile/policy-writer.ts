@@ -4,7 +4,7 @@ import type { ApplyFailure, ApplyReport, Datapath } from '@cilium-ts/datapath-pr
 import { cidrLabels } from '@cilium-ts/identity';
 import type { Families, Identity, IdentityAllocator, IpCache } from '@cilium-ts/identity';
 import type { PolicyOptions } from '@cilium-ts/policy-model';
-import type { Endpoint } from '../endpoint/endpoint.ts';
+import type { Endpoint, PolicyFailure } from '../endpoint/endpoint.ts';
 import { withState } from '../endpoint/endpoint.ts';
 import type { EndpointTable } from '../endpoint/endpoint-table.ts';
 import type { Failpoint } from '../lifecycle/failpoint.ts';
@@ -17,7 +17,8 @@ import type { Compiled } from './desired-state.ts';
 export interface CommitResult {
   /** Revision of the policy repository that was compiled. */
   readonly revision: number;
-  readonly failures: readonly ApplyFailure[];
+  /** What could not be put in force, by the endpoint it touches. */
+  readonly failures: ReadonlyMap<number, PolicyFailure>;
 }
 
 /** Puts what the tables say into the datapath. */
@@ -122,7 +123,7 @@ export const createPolicyWriter = (deps: PolicyWriterDeps): PolicyWriter => {
       failures = report.failures;
       recordOutcome(endpoints, { compiled, report, revision, logger });
       runs.settle(from, failures[0]?.message);
-      return { revision, failures };
+      return { revision, failures: new Map([...endpoints].flatMap(({ id, failure }) => (failure ? [[id, failure] as const] : []))) };
     } catch (error) {
       runs.settle(from, errorMessage(error));
       logger.error({ error: errorMessage(error) }, 'policy could not be put in force');
@@ -144,11 +145,7 @@ export const createPolicyWriter = (deps: PolicyWriterDeps): PolicyWriter => {
 /** Notes in each endpoint what is in force for it now. */
 const recordOutcome = (endpoints: EndpointTable, run: { readonly compiled: Compiled; readonly report: ApplyReport; readonly revision: number; readonly logger: Logger }): void => {
   const { compiled, report, revision, logger } = run;
-  const failed = new Map<number, ApplyFailure>();
-  for (const failure of report.failures) {
-    const owner = failure.slot === undefined ? ownerOf(endpoints, failure.address) : endpoints.bySlot(failure.slot);
-    if (owner) failed.set(owner.id, failure);
-  }
+  const failed = failuresByEndpoint(endpoints, compiled, report.failures);
   for (const [id, { policy, lockdown }] of compiled.outcomes) {
     endpoints.update(id, (endpoint) => {
       const failure = failed.get(id);
@@ -159,6 +156,26 @@ const recordOutcome = (endpoints: EndpointTable, run: { readonly compiled: Compi
       return logged(endpoint, next, logger);
     });
   }
+};
+
+/** Which endpoints a failure touches: its own, or those whose policy tells the address apart that could not be published. */
+const failuresByEndpoint = (endpoints: EndpointTable, { desired, outcomes }: Compiled, failures: readonly ApplyFailure[]): ReadonlyMap<number, ApplyFailure> => {
+  const failed = new Map<number, ApplyFailure>();
+  const unpublished = new Map<number, ApplyFailure>();
+  for (const failure of failures) {
+    const owner = failure.slot === undefined ? ownerOf(endpoints, failure.address) : endpoints.bySlot(failure.slot);
+    const identity = failure.address === undefined ? undefined : desired.addresses.get(failure.address)?.identity;
+    if (owner) failed.set(owner.id, failure);
+    else if (identity !== undefined) unpublished.set(identity, failure);
+  }
+  if (unpublished.size === 0) return failed;
+  for (const [id, { policy }] of outcomes) {
+    if (policy === 'locked-down' || failed.has(id)) continue;
+    const touched = [policy.ingress, policy.egress].flatMap(({ byIdentity }) => [...byIdentity.keys()]).find((identity) => unpublished.has(identity));
+    const failure = touched === undefined ? undefined : unpublished.get(touched);
+    if (failure) failed.set(id, { ...failure, effect: 'kept-old-policy' });
+  }
+  return failed;
 };
 
 const ownerOf = (endpoints: EndpointTable, address: string | undefined): Endpoint | undefined => {
