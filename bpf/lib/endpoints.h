@@ -52,6 +52,8 @@ struct {
 	__type(value, struct endpoint_info);
 } cilium_endpoints SEC(".maps");
 
+#define NO_SLOT 0xffffffffu
+
 /* slot + 1 of the device, or 0. */
 inline_always __u32 device_slot(__u32 ifindex)
 {

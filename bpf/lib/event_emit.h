@@ -4,6 +4,7 @@
 
 #include "lib/endpoints.h"
 #include "lib/events.h"
+#include "lib/node.h"
 #include "lib/packet.h"
 
 /* Every how many events of a CPU the fill of the ring is looked at: a power of two. */
@@ -93,11 +94,29 @@ __attribute__((noinline)) int event_emit(struct __sk_buff *ctx, __u32 what)
 	return 0;
 }
 
+/* Where no decision got as far as naming the parties: the device's endpoint is one of them. */
+inline_always void parties_default(struct packet *p, __u32 program)
+{
+	struct cell_half *own = cell_get(p->slot, p->parity);
+	struct party *party = &p->party[program == DIRECTION_INGRESS ? DESTINATION : SOURCE];
+
+	p->event_flags = 0;
+	*(__u64 *)&p->party[SOURCE] = 0;
+	*(__u64 *)&p->party[DESTINATION] = 0;
+	if (own && own->generation) {
+		party->end = p->slot + 1;
+		party->identity = own->identity;
+	}
+}
+
 /* Counts and reports a drop; `reason` is positive. Direction and parties are those that the stages left. */
-inline_always int packet_drop(struct __sk_buff *ctx, struct packet *p, __u32 reason)
+inline_always int packet_drop(struct __sk_buff *ctx, struct packet *p, __u32 reason, __u32 program)
 {
 	metric_count(reason, p->direction, ctx->len);
-	if (config_events_drop)
-		event_emit(ctx, EVENT_WHAT(EVENT_DROP, reason, TRACE_NONE));
+	if (!config_events_drop)
+		return TC_ACT_SHOT;
+	if (!(p->traits & TRAIT_RESOLVED))
+		parties_default(p, program);
+	event_emit(ctx, EVENT_WHAT(EVENT_DROP, reason, TRACE_NONE));
 	return TC_ACT_SHOT;
 }

@@ -57,8 +57,7 @@ struct arp_packet {
 
 inline_always int mac_equal(const __u8 *a, const __u8 *b)
 {
-	return ((const __u16 *)a)[0] == ((const __u16 *)b)[0] && ((const __u16 *)a)[1] == ((const __u16 *)b)[1] &&
-	       ((const __u16 *)a)[2] == ((const __u16 *)b)[2];
+	return *(const __u32 *)a == *(const __u32 *)b && ((const __u16 *)a)[2] == ((const __u16 *)b)[2];
 }
 
 inline_always __u32 unaligned32(const __u8 *bytes)

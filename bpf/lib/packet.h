@@ -50,7 +50,7 @@ enum packet_trait {
 	TRAIT_LATER_FRAGMENT = 32, /* not the first: ports come from cilium_fragments */
 	TRAIT_OPTIONS = 64, /* IPv4 options: the stack has to act on them */
 	TRAIT_TUPLE = 128, /* addresses and protocol are known */
-	TRAIT_RESOLVED = 256, /* party[] is filled */
+	TRAIT_RESOLVED = 256, /* party[] and event_flags are filled */
 	TRAIT_RECOVERED = 512,
 	TRAIT_REPLY = 1024,
 	TRAIT_AUDITED = 2048,
@@ -87,10 +87,15 @@ struct packet {
 	__u8 destination[ADDRESS_SIZE];
 	__be16 source_port;
 	__be16 destination_port;
-	__u8 protocol;
-	__u8 kind;
-	__u8 icmp_type;
-	__u8 tcp_flags;
+	union {
+		struct {
+			__u8 protocol;
+			__u8 kind;
+			__u8 icmp_type;
+			__u8 tcp_flags;
+		};
+		__u32 protocols;
+	};
 	__u32 traits;
 	__u32 role; /* enum icmp_role */
 	__u32 source_index; /* which end of the key sent the packet */

@@ -81,10 +81,6 @@ inline_always int l4_parse(struct __sk_buff *ctx, struct packet *p, __u32 offset
 	offset &= 0x3ff;
 	l4 = data + offset;
 	p->l4_offset = offset;
-	p->kind = 0;
-	p->role = ROLE_NONE;
-	p->tcp_flags = 0;
-	p->icmp_type = 0;
 	switch (p->protocol) {
 	case IPPROTO_TCP: {
 		__u32 flags, header;

@@ -19,33 +19,21 @@ inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 di
 	p->traits = 0;
 	p->direction = direction;
 	p->ingress_ifindex = ctx->ingress_ifindex;
-	p->protocol = 0;
-	p->tcp_flags = 0;
-	p->icmp_type = 0;
-	p->event_flags = 0;
-	*(__u64 *)&p->party[SOURCE] = 0;
-	*(__u64 *)&p->party[DESTINATION] = 0;
+	p->protocols = 0;
+	p->role = ROLE_NONE;
 	if (!node)
 		return -DROP_INTERNAL;
 	p->parity = *(volatile __u64 *)&node->epoch & 1;
 	p->now = bpf_jiffies64() >> FLOW_TICK_SHIFT;
-	p->slot = device_slot(ctx->ifindex);
-	if (!p->slot)
+	p->slot = device_slot(ctx->ifindex) - 1;
+	if (p->slot == NO_SLOT)
 		return direction == DIRECTION_EGRESS ? -DROP_UNKNOWN_SENDER : -DROP_NO_LOCAL_ENDPOINT;
-	p->slot--;
 	if (ctx->vlan_present)
 		return -DROP_VLAN_FILTERED;
 	linear = ctx->data_end - ctx->data;
 	if (linear < LINEAR_WANTED && linear < ctx->len)
 		bpf_skb_pull_data(ctx, ctx->len < LINEAR_WANTED ? ctx->len : LINEAR_WANTED);
 	return 0;
-}
-
-/* The endpoint's half of a drop event, where no decision got as far as naming it. */
-inline_always void party_own(struct packet *p, struct cell_half *own, __u32 which)
-{
-	p->party[which].identity = own->identity;
-	p->party[which].end = p->slot + 1;
 }
 
 inline_always int ethertype_refuse(__be16 ethertype)
@@ -171,7 +159,6 @@ inline_always int from_container(struct __sk_buff *ctx, struct packet *p)
 	own = cell_get(p->slot, p->parity);
 	if (!own || !own->generation)
 		return -DROP_NO_POLICY;
-	party_own(p, own, SOURCE);
 	result = parse_from_container(ctx, p);
 	if (result)
 		return result;
@@ -259,7 +246,6 @@ inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
 	own = cell_get(p->slot, p->parity);
 	if (!own || !own->generation)
 		return -DROP_NO_POLICY;
-	party_own(p, own, DESTINATION);
 	result = parse_to_container(ctx, p);
 	if (result)
 		return result;
@@ -277,7 +263,7 @@ inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
 inline_always int packet_finish(struct __sk_buff *ctx, struct packet *p, int result, __u32 direction)
 {
 	if (result < 0)
-		return packet_drop(ctx, p, -result);
+		return packet_drop(ctx, p, -result, direction);
 	metric_count(METRIC_FORWARDED, direction, ctx->len);
 	return FINAL_ACTION(result);
 }
