@@ -50,6 +50,8 @@ class WatchedFolder implements PolicyFolder {
   #due = Infinity;
   #closed = false;
   #looking = false;
+  /** Something changed that nobody has taken into account yet. */
+  #undelivered = false;
   #changed: ((snapshot: FolderSnapshot) => Promise<void>) | undefined;
 
   constructor(path: string, logger: Logger) {
@@ -93,7 +95,9 @@ class WatchedFolder implements PolicyFolder {
     try {
       const look = await this.#look(false);
       again = look.again ?? LOOK_EVERY;
-      if (look.changed && !this.#closed) await this.#changed?.(look.snapshot);
+      this.#undelivered ||= look.changed;
+      if (this.#undelivered && !this.#closed) await this.#changed?.(look.snapshot);
+      this.#undelivered = false;
     } catch (error) {
       this.#logger.error({ path: this.#path, error: errorMessage(error) }, 'policy folder could not be worked off; trying again');
     } finally {

@@ -1,0 +1,120 @@
+import { silentLogger } from '@cilium-ts/core';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createPolicyFolder } from '../../src/policy/policy-folder.ts';
+import type { FolderSnapshot, PolicyFolder } from '../../src/policy/policy-folder.ts';
+
+let base: string;
+let path: string;
+let folder: PolicyFolder;
+let seen: FolderSnapshot[];
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'folder-'));
+  path = join(base, 'policies');
+  await mkdir(path);
+  folder = createPolicyFolder(path, silentLogger);
+  seen = [];
+});
+afterEach(async () => {
+  folder.close();
+  await rm(base, { recursive: true });
+});
+
+const follow = async () => {
+  await folder.read();
+  folder.watch((snapshot) => {
+    seen.push(snapshot);
+    return Promise.resolve();
+  });
+};
+const last = () => {
+  const snapshot = seen.at(-1);
+  return snapshot?.kind === 'present' ? Object.fromEntries([...snapshot.files].map(([name, content]) => [name, 'text' in content ? content.text : 'error'])) : snapshot?.kind;
+};
+const becomes = (expected: unknown) => expect.poll(last, { timeout: 5000, interval: 5 }).toEqual(expected);
+const put = async (name: string, text: string) => {
+  await writeFile(join(base, 'draft'), text);
+  await rename(join(base, 'draft'), join(path, name));
+};
+
+describe('createPolicyFolder', () => {
+  it('reads policy files and nothing else', async () => {
+    for (const name of ['a.yaml', 'b.yml', 'c.json', '.d.yaml', 'e.yaml~', 'f.txt', '.g.yaml.swp']) await writeFile(join(path, name), name);
+    const snapshot = await folder.read();
+    expect(snapshot.kind === 'present' && [...snapshot.files.keys()]).toEqual(['a.yaml', 'b.yml', 'c.json']);
+  });
+
+  it('hears of files that come by rename, change in place and go', async () => {
+    await follow();
+    await put('a.yaml', '1');
+    await becomes({ 'a.yaml': '1' });
+    await put('a.yaml', '2');
+    await becomes({ 'a.yaml': '2' });
+    await writeFile(join(path, 'a.yaml'), '3');
+    await becomes({ 'a.yaml': '3' });
+    await rm(join(path, 'a.yaml'));
+    await becomes({});
+  });
+
+  it('does not show what is being written while it is being written', async () => {
+    await put('a.yaml', 'whole');
+    await follow();
+    for (let at = 0; at < 10; at++) {
+      await writeFile(join(path, 'a.yaml'), `part ${at}`);
+      await new Promise((resolve) => { setTimeout(resolve, 5); });
+    }
+    await becomes({ 'a.yaml': 'part 9' });
+    const shown = seen.map((snapshot) => (snapshot.kind === 'present' ? snapshot.files.get('a.yaml') : undefined));
+    expect(shown.length).toBeLessThan(10);
+  });
+
+  it('hears of the folder going, coming back and being replaced', async () => {
+    await put('a.yaml', '1');
+    await follow();
+    await rename(path, `${path}-away`);
+    await becomes('gone');
+    await mkdir(path);
+    await becomes({});
+    await put('b.yaml', '2');
+    await becomes({ 'b.yaml': '2' });
+    await rename(path, `${path}-old`);
+    await rename(`${path}-away`, path);
+    await becomes({ 'a.yaml': '1' });
+    await put('a.yaml', '9');
+    await becomes({ 'a.yaml': '9' });
+  });
+
+  it('sees a symbolic link change its target, as a mounted ConfigMap does', async () => {
+    for (const version of ['v1', 'v2']) {
+      await mkdir(join(base, version));
+      await writeFile(join(base, version, 'a.yaml'), version);
+    }
+    await symlink(join(base, 'v1'), join(base, 'data'));
+    await symlink(join(base, 'data', 'a.yaml'), join(path, 'a.yaml'));
+    await follow();
+    await symlink(join(base, 'v2'), join(base, 'next'));
+    await rename(join(base, 'next'), join(base, 'data'));
+    await becomes({ 'a.yaml': 'v2' });
+  });
+
+  it('reports a file it can not read', async () => {
+    await mkdir(join(path, 'a.yaml'));
+    const snapshot = await folder.read();
+    expect(snapshot.kind === 'present' && snapshot.files.get('a.yaml')).toEqual({ error: expect.stringContaining('EISDIR') });
+  });
+
+  it('tries again when the work on a look fails', async () => {
+    let tries = 0;
+    await folder.read();
+    folder.watch((snapshot) => {
+      tries++;
+      if (tries === 1) return Promise.reject(new Error('no'));
+      seen.push(snapshot);
+      return Promise.resolve();
+    });
+    await put('a.yaml', '1');
+    await becomes({ 'a.yaml': '1' });
+  });
+});
