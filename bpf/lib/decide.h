@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/event_emit.h"
+#include "lib/flow_state.h"
 #include "lib/packet.h"
 #include "lib/policy.h"
 #include "lib/resolve.h"
@@ -188,24 +189,6 @@ inline_always __u64 decision_pack(__u32 revision0, __u32 revision1, __u32 traits
 	return traits & TRAIT_AUDITED ? decision | DECISION_AUDITED : decision;
 }
 
-/* TCP state bits that this packet adds to its flow. */
-inline_always __u32 state_bits(struct packet *p)
-{
-	__u32 bits = 0;
-
-	if (p->protocol == IPPROTO_TCP) {
-		if (!(p->tcp_flags & TCP_SYN))
-			bits |= FLOW_CONFIRMED;
-		if (p->tcp_flags & TCP_FIN)
-			bits |= p->source_index ? FLOW_FIN_1 : FLOW_FIN_0;
-		if (p->tcp_flags & TCP_RST)
-			bits |= FLOW_RESET;
-	} else if (p->traits & TRAIT_CLOSES) {
-		bits |= FLOW_RESET;
-	}
-	return bits;
-}
-
 /* The entry as this decision would have it. */
 inline_always void flow_compose(struct packet *p, struct cell_half *source, struct cell_half *destination,
 				__u32 began, __u32 state)
@@ -270,14 +253,39 @@ inline_always void flow_renew(struct packet *p, struct flow *found, __u64 old)
 
 #define EEXIST 17
 
-/* 1 unless another CPU has just inserted the flow, whose entry then holds, and which reports it. */
+/*
+ * The flow is there already. A SYN sent again by the end that began renews it; a SYN of the other end, or after the
+ * end, begins anew. What is not a SYN has lost against another CPU, whose entry then holds, and which reports it.
+ * 1 where it began anew.
+ */
+__attribute__((noinline)) int flow_meet(void)
+{
+	struct packet *p = packet_scratch();
+	struct flow *found;
+
+	if (!p || !is_syn(p))
+		return 0;
+	found = bpf_map_lookup_elem(&cilium_flows, &p->key);
+	if (found && (found->began & 1) == (p->source_index & 1) && flow_lives(p, found)) {
+		p->flow.state |= found->state;
+		p->flow.flags |= found->flags & FLOW_VIA_STACK;
+		p->flow_flags = p->flow.flags;
+		flow_renew(p, found, *(volatile __u64 *)&found->decision);
+		return 0;
+	}
+	if (bpf_map_update_elem(&cilium_flows, &p->key, &p->flow, BPF_ANY) < 0)
+		metric_count(DROP_FLOW_INSERT_FAILED, p->direction, 0);
+	return 1;
+}
+
+/* 1 where the flow began with this packet. */
 inline_always int flow_create(struct packet *p, __u64 how)
 {
 	long error;
 
 	error = bpf_map_update_elem(&cilium_flows, &p->key, &p->flow, how);
 	if (error == -EEXIST)
-		return 0;
+		return flow_meet();
 	if (error < 0)
 		metric_count(DROP_FLOW_INSERT_FAILED, p->direction, 0); /* policy judges each of its packets */
 	return 1;

@@ -5,25 +5,6 @@
 #include "lib/decide.h"
 #include "lib/packet.h"
 
-inline_always __u32 timeout_ticks(__u32 seconds)
-{
-	return (__u64)seconds * config_jiffies_per_second >> FLOW_TICK_SHIFT;
-}
-
-inline_always int is_closing(__u32 state)
-{
-	return (state & FLOW_RESET) || (state & (FLOW_FIN_0 | FLOW_FIN_1)) == (FLOW_FIN_0 | FLOW_FIN_1);
-}
-
-inline_always __u32 flow_timeout(struct packet *p, __u32 state)
-{
-	if (is_closing(state))
-		return timeout_ticks(config_timeout_tcp_fin);
-	if (p->protocol != IPPROTO_TCP)
-		return timeout_ticks(config_timeout_any);
-	return timeout_ticks(state & FLOW_CONFIRMED ? config_timeout_tcp : config_timeout_tcp_syn);
-}
-
 /* Whether the far end still is what it was; gives its revision. */
 inline_always int far_end_holds(struct packet *p, __u32 end, __u32 generation, __u32 *revision)
 {
@@ -82,6 +63,9 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 	__s32 age;
 
 	p->found = FOUND_NONE;
+	/* a SYN is decided whatever the table says, so it does not pay for asking: flow_meet looks when it finds out */
+	if (is_syn(p))
+		return 1;
 	flow = bpf_map_lookup_elem(&cilium_flows, &p->key);
 	if (!flow)
 		return p->traits & TRAIT_RELATED ? -DROP_UNKNOWN_FLOW : 1;

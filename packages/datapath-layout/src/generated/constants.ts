@@ -9,6 +9,9 @@ export const MAX_ENDPOINTS = 4096;
 /** MAX_DENSE_DEVICES of the programs' headers. */
 export const MAX_DENSE_DEVICES = 65536;
 
+/** NO_SLOT of the programs' headers. */
+export const NO_SLOT = 4294967295;
+
 /** ADDRESS_BUCKETS of the programs' headers. */
 export const ADDRESS_BUCKETS = 4096;
 

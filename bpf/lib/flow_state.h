@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* How far a flow has come, and for how long it is remembered. */
+#pragma once
+
+#include "lib/config.h"
+#include "lib/flows.h"
+#include "lib/packet.h"
+
+inline_always int is_syn(struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP && (p->traits & TRAIT_INITIAL) && !(p->traits & TRAIT_LATER_FRAGMENT);
+}
+
+inline_always __u32 timeout_ticks(__u32 seconds)
+{
+	return (__u64)seconds * config_jiffies_per_second >> FLOW_TICK_SHIFT;
+}
+
+inline_always int is_closing(__u32 state)
+{
+	return (state & FLOW_RESET) || (state & (FLOW_FIN_0 | FLOW_FIN_1)) == (FLOW_FIN_0 | FLOW_FIN_1);
+}
+
+inline_always __u32 flow_timeout(struct packet *p, __u32 state)
+{
+	if (is_closing(state))
+		return timeout_ticks(config_timeout_tcp_fin);
+	if (p->protocol != IPPROTO_TCP)
+		return timeout_ticks(config_timeout_any);
+	return timeout_ticks(state & FLOW_CONFIRMED ? config_timeout_tcp : config_timeout_tcp_syn);
+}
+
+inline_always int flow_lives(struct packet *p, struct flow *flow)
+{
+	__s32 age = p->now - flow->last_seen;
+
+	return !is_closing(flow->state) && age <= (__s32)flow_timeout(p, flow->state);
+}
+
+/* TCP state bits that this packet adds to its flow. */
+inline_always __u32 state_bits(struct packet *p)
+{
+	__u32 bits = 0;
+
+	if (p->protocol == IPPROTO_TCP) {
+		if (!(p->tcp_flags & TCP_SYN))
+			bits |= FLOW_CONFIRMED;
+		if (p->tcp_flags & TCP_FIN)
+			bits |= p->source_index ? FLOW_FIN_1 : FLOW_FIN_0;
+		if (p->tcp_flags & TCP_RST)
+			bits |= FLOW_RESET;
+	} else if (p->traits & TRAIT_CLOSES) {
+		bits |= FLOW_RESET;
+	}
+	return bits;
+}
