@@ -1,4 +1,4 @@
-import { cidrOf, type Cidr } from '@cilium-ts/core';
+import { addressBits, cidrOf, type Cidr } from '@cilium-ts/core';
 import type { DesiredAddress } from '../state/desired.ts';
 import { identityOfEntry, type Run } from './run.ts';
 
@@ -40,7 +40,17 @@ export function planAddresses(run: Run): AddressPlan {
     if (next.remotes.has(text) || next.locals.has(text)) continue;
     removals.push({ cidr, before: target.kind === 'remote' ? target.identity : undefined, after: identityAfter(run, cidr) });
   }
+  // Longest first when they come, shortest first when they go: no address passes through a prefix in between.
+  changes.sort((a, b) => b.cidr.prefixLength - a.cidr.prefixLength);
+  removals.sort((a, b) => a.cidr.prefixLength - b.cidr.prefixLength);
   return { changes, removals };
+}
+
+/** Whether one of the prefixes covers one of the single addresses. */
+export function coversSome(prefixes: readonly Cidr[], addresses: readonly Cidr[]): boolean {
+  const texts = new Set(prefixes.map(({ text }) => text));
+  const lengths = [...new Set(prefixes.map(({ prefixLength }) => prefixLength))];
+  return addresses.some(({ address }) => lengths.some((length) => length <= addressBits(address.family) && texts.has(cidrOf(address, length).text)));
 }
 
 /** The identity of an address once its own entry is gone: that of the longest desired cover. */

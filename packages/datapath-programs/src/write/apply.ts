@@ -1,6 +1,7 @@
+import type { Cidr } from '@cilium-ts/core';
 import type { ApplyReport, DesiredState, Slot } from '../state/desired.ts';
 import { normalise } from '../state/normalise.ts';
-import { planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
+import { coversSome, planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
 import { isExact } from './address-book.ts';
 import { slotCount } from './cells.ts';
 import { extendVersions, inheritRows } from './extend.ts';
@@ -26,8 +27,9 @@ import { peerKey, DIRECTIONS, type PolicyVersion } from './version.ts';
 export async function applyOnce(state: WriterState, desired: DesiredState): Promise<ApplyReport> {
   const run = createRun(state, normalise(desired, slotCount(state.store.cells), state.world));
   const slots = planSlots(run);
-  const policies = planPolicies(run, slots);
   const addresses = planAddresses(run);
+  const newcomers = addresses.changes.some(({ what }) => !run.carriers.now(what.identity));
+  const policies = planPolicies(run, slots, newcomers);
   run.removals = addresses.removals;
 
   for (const active of slots.remove) await retireSlot(run, active);
@@ -46,9 +48,23 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
 async function changeAddresses(run: Run, { switching }: PolicyPlan, { changes }: AddressPlan): Promise<Set<AddressChange>> {
   const leaving = new Set(switching.map(({ active }) => active.version).filter((version): version is PolicyVersion => version !== undefined));
   const deferred = await inheritRows(run, leaving, changes);
-  for (const change of changes) if (!deferred.has(change)) await publish(run, change);
-  run.state.book.flush();
+  await publishAll(run, changes.filter((change) => !deferred.has(change)));
   return deferred;
+}
+
+/**
+ * Publishes addresses, then prefixes. A packet that has just missed an address in the hash goes on to the prefixes,
+ * and must not find a new one there that is not meant for the address.
+ */
+async function publishAll(run: Run, changes: readonly AddressChange[]): Promise<void> {
+  const addresses = changes.filter(({ cidr }) => isExact(cidr));
+  const prefixes = changes.filter(({ cidr }) => !isExact(cidr));
+  for (const change of addresses) await publish(run, change);
+  run.state.book.flush();
+  const cidrs = (list: readonly AddressChange[]): Cidr[] => list.map(({ cidr }) => cidr);
+  if (coversSome(cidrs(prefixes), cidrs(addresses))) await run.state.grace.wait(run.publishedAt);
+  for (const change of prefixes) await publish(run, change);
+  run.state.book.flush();
 }
 
 async function publish(run: Run, { cidr, what }: AddressChange): Promise<void> {
@@ -83,7 +99,7 @@ async function finishAddresses(run: Run, { removals }: AddressPlan, deferred: Re
   if (run.switched) await state.grace.wait(state.switchedAt);
   // A packet that missed a new address in the hash must still find the prefix that it looks for next.
   if (leaving.some(({ cidr }) => !isExact(cidr))) await state.grace.wait(run.publishedAt);
-  for (const change of deferred) await publish(run, change);
+  await publishAll(run, [...deferred]);
   for (const { cidr } of leaving) state.book.unpublish(cidr);
   state.book.flush();
   run.changed = true;

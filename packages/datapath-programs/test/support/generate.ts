@@ -22,28 +22,40 @@ const choice: fc.Arbitrary<Choice> = fc.record({
   rows: fc.array(fc.nat(ROWS.length - 1), { minLength: 60, maxLength: 60 }),
 });
 
+/** One step: what is not kept is as in `next`. */
+const step = fc.record({ next: choice, keepSlots: fc.boolean(), keepOutside: fc.boolean(), keepRows: fc.boolean() });
+
 /** A state as an agent would ask for it: policies name exactly the identities that something carries. */
-function build({ slots, outside, rows }: Choice, pick: (identity: number) => number = () => 0): DesiredState {
+function build({ slots, outside, rows }: Choice): DesiredState {
   const prefixes = OUTSIDE.filter((_, index) => outside[index]);
-  const carried = [...new Set(slots.flatMap((each) => (each === undefined ? [] : [ENDPOINT_IDENTITIES[each] ?? 300]))), ...prefixes.map((text) => CIDR_IDENTITIES[text] ?? 0), 9];
-  const policyOf = (identity: number) => {
-    let next = pick(identity) + identity * 7;
-    const rowAt = (): PolicyRowShape => ROWS[rows[next++ % rows.length] ?? 0] ?? row();
-    const [ingressAny, egressAny] = [rowAt(), rowAt()];
-    return policy({
-      ingressAny, egressAny,
-      ingress: Object.fromEntries(carried.map((peer) => [peer, rowAt()])),
-      egress: Object.fromEntries(carried.map((peer) => [peer, rowAt()])),
+  const identityAt = (choice: number): number => ENDPOINT_IDENTITIES[choice] ?? 300;
+  const carried = [...new Set(slots.flatMap((each) => (each === undefined ? [] : [identityAt(each)]))), ...prefixes.map((text) => CIDR_IDENTITIES[text] ?? 0), 9];
+  // The row of a pair depends on nothing else, so that a policy changes only where it is meant to.
+  const rowOf = (subject: number, direction: number, peer: number): PolicyRowShape => ROWS[rows[(subject * 31 + direction * 17 + peer * 7) % rows.length] ?? 0] ?? row();
+  const policyOf = (subject: number) =>
+    policy({
+      ingressAny: rowOf(subject, 0, 0),
+      egressAny: rowOf(subject, 1, 0),
+      ingress: Object.fromEntries(carried.map((peer) => [peer, rowOf(subject, 0, peer)])),
+      egress: Object.fromEntries(carried.map((peer) => [peer, rowOf(subject, 1, peer)])),
     });
-  };
-  const endpoints = slots.flatMap((each, index) => (each === undefined ? [] : [endpoint(index + 1, ENDPOINT_IDENTITIES[each] ?? 300, policyOf(ENDPOINT_IDENTITIES[each] ?? 300))]));
+  const endpoints = slots.flatMap((each, index) => (each === undefined ? [] : [endpoint(index + 1, identityAt(each), policyOf(identityAt(each)))]));
   return world(endpoints, Object.fromEntries(prefixes.map((text) => [text, CIDR_IDENTITIES[text] ?? 0])));
 }
 
+const steps = fc.tuple(choice, fc.array(step, { minLength: 1, maxLength: 5 }));
+
+function follow(first: Choice, changes: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[], sameSlots: boolean): DesiredState[] {
+  const choices = [first];
+  for (const { next, keepSlots, keepOutside, keepRows } of changes) {
+    const last = choices.at(-1) ?? first;
+    choices.push({ slots: keepSlots || sameSlots ? last.slots : next.slots, outside: keepOutside ? last.outside : next.outside, rows: keepRows ? last.rows : next.rows });
+  }
+  return choices.map(build);
+}
+
 /** A few states, one after the other. */
-export const states: fc.Arbitrary<DesiredState[]> = fc.array(choice, { minLength: 2, maxLength: 6 }).map((choices) => choices.map((each) => build(each)));
+export const states: fc.Arbitrary<DesiredState[]> = steps.map(([first, changes]) => follow(first, changes, false));
 
 /** States between which only policies and outside prefixes differ: what every packet is told must be old or new. */
-export const policyChanges: fc.Arbitrary<DesiredState[]> = fc
-  .tuple(choice, fc.array(choice, { minLength: 2, maxLength: 6 }))
-  .map(([first, others]) => others.map((each) => build({ ...each, slots: first.slots })));
+export const policyChanges: fc.Arbitrary<DesiredState[]> = steps.map(([first, changes]) => follow(first, changes, true));

@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest';
 import type { DesiredState } from '../../src/state/desired.ts';
 import { createWriter } from '../../src/write/writer.ts';
 import { policyChanges, states, TARGETS } from '../support/generate.ts';
-import { isLasting, startTraffic, stillBelieved } from '../support/interleave.ts';
+import { startTraffic, stillBelieved } from '../support/interleave.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
-import { observe, WORLD, type Observation } from '../support/reader.ts';
+import { describeProbe, describeState, permitted } from '../support/permitted.ts';
+import { observe, WORLD } from '../support/reader.ts';
 import { oracle, probes } from '../support/world.ts';
 
 /** Deterministic numbers from a seed (mulberry32). */
@@ -18,23 +19,6 @@ function randomFrom(seed: number): (below: number) => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
   };
-}
-
-const describeProbe = ({ probe, allowed }: Observation): string => `${probe.ifindex} -> ${probe.destination.text}:${probe.start - 6 * 65_536} ${allowed ? 'allowed' : 'denied'}`;
-
-const describeState = ({ endpoints, addresses }: DesiredState): string =>
-  [...[...endpoints].map(([slot, { identity, policy }]) => `${slot}: ${identity} ${policy === 'locked-down' ? policy : policy.key}`), ...[...addresses].map(([text, { identity }]) => `${text}: ${identity}`)].join('\n');
-
-const withoutEndpoints = ({ addresses }: DesiredState): DesiredState => ({ endpoints: new Map(), addresses });
-
-/** What a packet may be told that was under way while one of these states replaced the other, from first to last. */
-function permitted({ probe }: Observation, passed: readonly DesiredState[]): Set<boolean> {
-  const whole = new Set(passed.map((state) => oracle(state, probe)));
-  const first = passed[0];
-  if (first !== undefined && passed.every((state) => isLasting(probe, first, state))) return whole;
-  // An endpoint comes or goes: its packets are dropped meanwhile, or judged with the address already, still or not there.
-  const addresses = [...passed, ...passed.map(withoutEndpoints)];
-  return new Set([false, ...passed.flatMap((policies) => addresses.map((each) => oracle(policies, probe, each)))]);
 }
 
 async function run(sequence: readonly DesiredState[], seed: number, settle: boolean): Promise<void> {
@@ -59,7 +43,7 @@ async function run(sequence: readonly DesiredState[], seed: number, settle: bool
     expect(report.failures).toEqual([]);
     check(after);
     for (const probe of all) {
-      if (observe(store, probe).allowed !== oracle(after, probe)) throw new Error(`in force: ${describeProbe(observe(store, probe))}`);
+      if (observe(store, probe).allowed !== oracle(after, probe)) throw new Error(`in force: ${describeProbe(observe(store, probe))}\n${sequence.slice(0, index + 1).map(describeState).join('\n--\n')}`);
     }
     if (settle) await writer.settled();
   }
