@@ -1,13 +1,12 @@
 import type { BpfEndpoint, BpfMapDump, BpfPolicyEntry } from '@cilium-ts/agent-api';
 import { toHex } from '@cilium-ts/core';
-import { protocolName } from '@cilium-ts/datapath-layout';
 import { asSlot } from '@cilium-ts/datapath-programs';
-import type { PolicyDumpEntry } from '@cilium-ts/datapath-programs';
 import type { AgentState } from '../agent-state.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import { auditOption } from '../endpoint/endpoint.ts';
 import { AgentError } from '../error.ts';
 import { decodeEntry, readCell } from './decode-entry.ts';
+import { describeRun } from './describe-run.ts';
 import type { Handlers } from './handler.ts';
 
 type BpfHandlers = Pick<Handlers, 'listMaps' | 'getMap' | 'listBpfEndpoints' | 'listBpfPolicy' | 'listBpfFlows' | 'listBpfAddresses' | 'listBpfMetrics'>;
@@ -15,24 +14,16 @@ type MapName = keyof AgentState['datapath']['maps'];
 
 const DEFAULT_LIMIT = 10_000;
 const BETWEEN_PAUSES = 1000;
-const LAST_PORT = 65_535;
-const LAST_PROTOCOL = 255;
 
 const labelsOf = (state: AgentState, id: number): string[] => state.allIdentities().find((identity) => identity.id === id)?.labels.toStrings() ?? [];
-
-const describePorts = ({ fromPort, toPort, protocol, toProtocol }: PolicyDumpEntry['runs'][number]): { protocol: string; ports: string } => {
-  if (protocol === 0 && toProtocol === LAST_PROTOCOL && fromPort === 0 && toPort === LAST_PORT) return { protocol: 'ANY', ports: 'any' };
-  if (protocol !== toProtocol) return { protocol: `${protocolName(protocol)}-${protocolName(toProtocol)}`, ports: fromPort === 0 && toPort === LAST_PORT ? 'any' : `${fromPort}-${toPort}` };
-  const all = fromPort === 0 && toPort === LAST_PORT;
-  return { protocol: protocolName(protocol), ports: all ? 'any' : fromPort === toPort ? String(fromPort) : `${fromPort}-${toPort}` };
-};
 
 const policyOf = (state: AgentState, endpoint: Endpoint): BpfPolicyEntry[] =>
   state.datapath.dumpPolicy(asSlot(endpoint.slot)).flatMap(({ direction, identity, runs }) => {
     const labels = identity === undefined ? [] : labelsOf(state, identity);
-    return runs.map((run) => {
-      const { action, matchName } = run.verdict;
-      return { 'endpoint-id': endpoint.id, direction, identity: identity ?? 0, labels, ...describePorts(run), action: action === 'no-policy' ? ('deny-default' as const) : action, match: matchName };
+    return runs.flatMap((run) => {
+      const { action, matchName: match } = run.verdict;
+      const verdict = { action: action === 'no-policy' ? ('deny-default' as const) : action, match };
+      return describeRun(run).map((part) => ({ 'endpoint-id': endpoint.id, direction, identity: identity ?? 0, labels, ...part, ...verdict }));
     });
   });
 
