@@ -12,7 +12,7 @@ export interface Io {
   connect(socketPath: string): AgentClient;
   /** Reads a file, or standard input for `-`. Throws {@link CliError}. */
   read(path: string): string;
-  /** The YAML and JSON files below a folder, sorted, or the path itself when it is a file. Throws {@link CliError}. */
+  /** The YAML and JSON files in a folder (as an agent reads it: not those of folders within), sorted, or the path itself when it is a file. Throws {@link CliError}. */
   policyFiles(path: string): string[];
   /** Runs the agent's program with its output on this terminal; resolves to its exit code. */
   runAgent(program: string | undefined, args: readonly string[]): Promise<number>;

@@ -44,7 +44,7 @@ function policyFiles(path: string): string[] {
   if (path === '-') return [path];
   try {
     if (!statSync(path).isDirectory()) return [path];
-    const files = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => policyFile.test(name)).sort();
+    const files = readdirSync(path).filter((name) => policyFile.test(name)).sort();
     if (files.length === 0) throw new Error('the folder holds no .yaml, .yml or .json file');
     return files.map((name) => join(path, name));
   } catch (cause) {

@@ -47,7 +47,9 @@ test('endpoint labels adds, replaces by key and removes', async () => {
   const agent = { getEndpointLabels: async () => configuration, setEndpointLabels: async (_id: unknown, labels: readonly string[]) => (set.push(labels), configuration) };
   expect(await cilium(['endpoint', 'labels', '7', '-a', 'k8s:version=2', '-a', 'k8s:new=1', '-d', 'k8s:old'], { agent })).toMatchObject({ code: 0 });
   expect(set).toEqual([['k8s:app=web', 'k8s:version=2', 'k8s:new=1']]);
-  expect(await cilium(['endpoint', 'labels', '7', '-d', 'k8s:none'], { agent })).toMatchObject({ code: 1, err: expect.stringContaining('it has no label k8s:none') });
+  expect(await cilium(['endpoint', 'labels', '7', '-a', 'version=3', '-d', 'old'], { agent })).toMatchObject({ code: 0 });
+  expect(set[1]).toEqual(['k8s:app=web', 'version=3']);
+  expect(await cilium(['endpoint', 'labels', '7', '-d', 'none'], { agent })).toMatchObject({ code: 1, err: expect.stringContaining('it has no label k8s:none') });
 });
 
 test('policy import hands over each file under its name, and fails when an endpoint could not follow', async () => {
@@ -104,12 +106,12 @@ test('config splits settings, and refuses what is none', async () => {
   expect(await cilium(['config', 'Debug'], {})).toMatchObject({ code: 2, err: expect.stringContaining('not of the form NAME=VALUE') });
 });
 
-test('cleanup only says what it would do, unless forced', async () => {
+test("cleanup runs the agent's program with the agent's places, and ends as it ends", async () => {
   const calls: unknown[] = [];
-  const runAgent = async (program: string | undefined, args: readonly string[]) => (calls.push([program, args]), 0);
-  await cilium(['cleanup', '--state-dir', '/s'], { runAgent });
-  await cilium(['cleanup', '--force', '--agent', '/bin/agent'], { runAgent });
-  expect(calls).toEqual([[undefined, ['cleanup', '--state-dir', '/s', '--dry-run']], ['/bin/agent', ['cleanup']]]);
+  const runAgent = async (program: string | undefined, args: readonly string[]) => (calls.push([program, args]), 3);
+  expect(await cilium(['cleanup', '--state-dir', '/s'], { runAgent })).toMatchObject({ code: 3 });
+  await cilium(['-H', '/a.sock', 'cleanup', '-f', '--agent', '/bin/agent'], { runAgent });
+  expect(calls).toEqual([[undefined, ['cleanup', '--state-dir=/s', '--socket-path=/run/nowhere.sock']], ['/bin/agent', ['cleanup', '--socket-path=/a.sock']]]);
 });
 
 test('without an agent the message names the socket and the remedy', async () => {

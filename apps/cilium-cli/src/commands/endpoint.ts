@@ -1,4 +1,5 @@
 import type { Endpoint, EndpointChangeRequest } from '@cilium-ts/agent-api';
+import { parseLabel } from '@cilium-ts/identity';
 import type { Command } from 'commander';
 import { contextOf, withAgent } from '../context.ts';
 import { CliError } from '../failure.ts';
@@ -127,7 +128,11 @@ function addChangers(endpoint: Command, io: Io): void {
     });
 }
 
-const keyOf = (label: string): string => label.split('=', 1)[0]!;
+/** Source and key; a label without a source is a Kubernetes one, as for the agent. */
+function keyOf(text: string): string {
+  const { source, key } = parseLabel(text);
+  return `${source === 'unspec' ? 'k8s' : source}:${key}`;
+}
 
 /** The user's labels after additions (which replace by key) and removals. */
 function change(labels: readonly string[], add: readonly string[], remove: readonly string[]): string[] {
