@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traffic for the benchmarks, where Node itself would be the bottleneck. One thread, blocking calls.
-//   traffic serve PORT                          echoes connections one after the other, or swallows a stream
-//   traffic rr|crr|stream ADDR PORT SECONDS     prints transactions or bits per second
+// Traffic for the benchmarks, where Node itself would be the bottleneck.
+//   traffic rr|crr|stream CLIENT SERVER ADDR PORT SECONDS
+//       CLIENT and SERVER are paths of network namespaces. Real connections from one to the other, both ends in this one
+//       thread, one after the other: no sleeping, no waking, no scheduler. Prints transactions or bits per second of the
+//       thread's CPU time, in which the kernel carries the packets the whole way.
 //   traffic tick-send ADDR PORT MICROSECONDS    sends UDP datagrams that carry their time of sending
 //   traffic tick-receive PORT MICROSECONDS      prints "up T" for the first datagram after a silence that long and
 //                                               "down T" when one begins; T: CLOCK_MONOTONIC ns when it was sent
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,7 @@
 
 #define REQUEST 64
 #define CHUNK (128 * 1024)
+#define CLOCK_STRIDE 32         // reading the CPU clock is a system call
 
 static char buffer[CHUNK];
 
@@ -31,11 +34,11 @@ static void fail(const char *action)
 	exit(1);
 }
 
-static uint64_t now(void)
+static uint64_t now(clockid_t clock)
 {
 	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	clock_gettime(clock, &time);
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
@@ -50,6 +53,15 @@ static struct addrinfo *resolve(const char *address, const char *port, int type)
 	return found;
 }
 
+static void enter(const char *namespace)
+{
+	int fd = open(namespace, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET) != 0)
+		fail(namespace);
+	close(fd);
+}
+
 static int listen_on(const char *port, int type)
 {
 	struct addrinfo *address = resolve("::", port, type);
@@ -59,52 +71,45 @@ static int listen_on(const char *port, int type)
 	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
 	if (bind(fd, address->ai_addr, address->ai_addrlen) != 0)
 		fail("bind");
-	if (type == SOCK_STREAM && listen(fd, 1024) != 0)
+	if (type == SOCK_STREAM && listen(fd, 128) != 0)
 		fail("listen");
 	return fd;
 }
 
-static int connect_to(const struct addrinfo *address)
-{
-	int fd = socket(address->ai_family, SOCK_STREAM, 0), yes = 1;
+struct pair {
+	int client;
+	int server;
+};
 
-	if (connect(fd, address->ai_addr, address->ai_addrlen) != 0)
-		fail("connect");
+static void no_delay(int fd)
+{
+	int yes = 1;
+
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-	return fd;
 }
 
-// A stream begins with 's' and gets no answer. After one answer to a request that begins with 'c' the server closes, so
-// that TIME_WAIT is on its side and does not use up the client's ports.
-static void serve(const char *port)
+static struct pair connect_pair(int listener, const struct addrinfo *address)
 {
-	int listener = listen_on(port, SOCK_STREAM), yes = 1;
+	struct pair pair = { .client = socket(address->ai_family, SOCK_STREAM, 0) };
 
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
-		ssize_t size;
-
-		if (fd < 0)
-			fail("accept");
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-		while ((size = recv(fd, buffer, sizeof(buffer), 0)) > 0) {
-			if (buffer[0] == 's')
-				continue;
-			if (send(fd, buffer, (size_t)size, MSG_NOSIGNAL) != size || buffer[0] == 'c')
-				break;
-		}
-		close(fd);
-	}
+	if (connect(pair.client, address->ai_addr, address->ai_addrlen) != 0)
+		fail("connect");
+	pair.server = accept(listener, NULL, NULL);
+	if (pair.server < 0)
+		fail("accept");
+	no_delay(pair.client);
+	no_delay(pair.server);
+	return pair;
 }
 
-static void exchange(int fd)
+static void pass(int from, int to)
 {
 	size_t got = 0;
 
-	if (send(fd, buffer, REQUEST, MSG_NOSIGNAL) != REQUEST)
+	if (send(from, buffer, REQUEST, 0) != REQUEST)
 		fail("send");
 	while (got < REQUEST) {
-		ssize_t size = recv(fd, buffer, REQUEST - got, 0);
+		ssize_t size = recv(to, buffer, REQUEST - got, 0);
 
 		if (size <= 0)
 			fail("recv");
@@ -112,37 +117,62 @@ static void exchange(int fd)
 	}
 }
 
-static void client(const char *mode, const struct addrinfo *address, double seconds)
+// A request and its answer.
+static uint64_t exchange(struct pair pair)
 {
-	uint64_t begin, end, count = 0, unit = 1;
-	int fd = -1;
+	pass(pair.client, pair.server);
+	pass(pair.server, pair.client);
+	return 1;
+}
 
-	memset(buffer, mode[0], sizeof(buffer));
-	if (strcmp(mode, "crr") != 0)
-		fd = connect_to(address);
-	begin = now();
-	end = begin + (uint64_t)(seconds * 1e9);
-	if (strcmp(mode, "stream") == 0)
-		unit = 8;
-	while (now() < end) {
-		if (unit == 8) {
-			ssize_t size = send(fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
+// The server closes first: TIME_WAIT is on its side and does not use up the client's ports.
+static uint64_t whole_connection(int listener, const struct addrinfo *address)
+{
+	struct pair pair = connect_pair(listener, address);
 
-			if (size < 0)
-				fail("send");
-			count += (uint64_t)size;
-			continue;
+	exchange(pair);
+	close(pair.server);
+	if (recv(pair.client, buffer, REQUEST, 0) != 0)
+		fail("recv of the end");
+	close(pair.client);
+	return 1;
+}
+
+// As much as fits, then as much as has come. Returns bits.
+static uint64_t stream(struct pair pair)
+{
+	uint64_t bytes = 0;
+	ssize_t size;
+
+	if (send(pair.client, buffer, sizeof(buffer), MSG_DONTWAIT) < 0 && errno != EAGAIN)
+		fail("send");
+	while ((size = recv(pair.server, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
+		bytes += (uint64_t)size;
+	if (size == 0 || errno != EAGAIN)
+		fail("recv");
+	return bytes * 8;
+}
+
+static void measure(char mode, int listener, const struct addrinfo *address, double seconds)
+{
+	struct pair pair = { -1, -1 };
+	uint64_t begin, time, count = 0;
+
+	if (mode != 'c')
+		pair = connect_pair(listener, address);
+	begin = now(CLOCK_THREAD_CPUTIME_ID);
+	do {
+		for (int i = 0; i < CLOCK_STRIDE; i++) {
+			if (mode == 'r')
+				count += exchange(pair);
+			else if (mode == 'c')
+				count += whole_connection(listener, address);
+			else
+				count += stream(pair);
 		}
-		if (mode[0] == 'c')
-			fd = connect_to(address);
-		exchange(fd);
-		if (mode[0] == 'c') {
-			recv(fd, buffer + REQUEST, REQUEST, 0);         // the server's end
-			close(fd);
-		}
-		count++;
-	}
-	printf("%.0f\n", (double)(count * unit) / ((double)(now() - begin) / 1e9));
+		time = now(CLOCK_THREAD_CPUTIME_ID) - begin;
+	} while ((double)time < seconds * 1e9);
+	printf("%.0f\n", (double)count / ((double)time / 1e9));
 }
 
 static void tick_send(const struct addrinfo *address, long interval)
@@ -153,7 +183,7 @@ static void tick_send(const struct addrinfo *address, long interval)
 	if (connect(fd, address->ai_addr, address->ai_addrlen) != 0)
 		fail("connect");
 	for (;;) {
-		uint64_t time = now();
+		uint64_t time = now(CLOCK_MONOTONIC);
 
 		send(fd, &time, sizeof(time), 0);       // refused until the receiver listens
 		nanosleep(&pause, NULL);
@@ -185,16 +215,18 @@ int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
 
-	signal(SIGPIPE, SIG_IGN);
-	if (strcmp(mode, "serve") == 0 && argc == 3)
-		serve(argv[2]);
-	else if (strcmp(mode, "tick-receive") == 0 && argc == 4)
+	if (strcmp(mode, "tick-receive") == 0 && argc == 4) {
 		tick_receive(argv[2], atol(argv[3]));
-	else if (strcmp(mode, "tick-send") == 0 && argc == 5)
+	} else if (strcmp(mode, "tick-send") == 0 && argc == 5) {
 		tick_send(resolve(argv[2], argv[3], SOCK_DGRAM), atol(argv[4]));
-	else if ((strcmp(mode, "rr") == 0 || strcmp(mode, "crr") == 0 || strcmp(mode, "stream") == 0) && argc == 5)
-		client(mode, resolve(argv[2], argv[3], SOCK_STREAM), atof(argv[4]));
-	else {
+	} else if ((strcmp(mode, "rr") == 0 || strcmp(mode, "crr") == 0 || strcmp(mode, "stream") == 0) && argc == 7) {
+		int listener;
+
+		enter(argv[3]);
+		listener = listen_on(argv[5], SOCK_STREAM);
+		enter(argv[2]);
+		measure(mode[0], listener, resolve(argv[4], argv[5], SOCK_STREAM), atof(argv[6]));
+	} else {
 		fprintf(stderr, "usage: see the head of traffic.c\n");
 		return 2;
 	}
