@@ -73,6 +73,19 @@ interface Call {
   readonly operation?: Operation;
 }
 
+/** Sends one request and waits for the beginning of its answer; a failed connection becomes an error that names the socket. */
+  const send = async (target: Client, { method, path, operation }: Call, input: CallInput) => {
+  const text = operation?.body?.kind === 'text';
+  const body = input.body === undefined ? null : text ? String(input.body) : JSON.stringify(input.body);
+  const headers = body === null ? {} : { 'content-type': text ? 'application/yaml' : 'application/json' };
+  try {
+    return await target.request({ method, path, headers, body, ...(input.signal && { signal: input.signal }), ...(operation?.success.kind === 'ndjson' && { bodyTimeout: 0 }) });
+  } catch (cause) {
+    if (input.signal?.aborted) throw cause;
+    throw connectionError(socketPath, `${method} ${path}`, cause);
+  }
+};
+
 /** Opens nothing yet: the first call connects. `timeoutMs` bounds the wait for an answer's beginning; streams may idle for ever. */
 export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath: string; readonly timeoutMs: number }): Transport => {
   const open = async (bodyTimeout: number): Promise<Client> => {
@@ -80,21 +93,10 @@ export const createTransport = ({ socketPath, timeoutMs }: { readonly socketPath
     const undici = await import('undici');
     return new undici.Client('http://localhost', { socketPath, headersTimeout: timeoutMs, bodyTimeout, connectTimeout: Math.min(timeoutMs, 10_000), pipelining: 1 });
   };
+  const send = sender(socketPath);
   let shared: Promise<Client> | undefined;
   const client = (): Promise<Client> => (shared ??= open(timeoutMs));
   const streams = new Set<Client>();
-
-  const send = async (target: Client, { method, path, operation }: Call, input: CallInput) => {
-    const text = operation?.body?.kind === 'text';
-    const body = input.body === undefined ? null : text ? String(input.body) : JSON.stringify(input.body);
-    const headers = body === null ? {} : { 'content-type': text ? 'application/yaml' : 'application/json' };
-    try {
-      return await target.request({ method, path, headers, body, ...(input.signal && { signal: input.signal }), ...(operation?.success.kind === 'ndjson' && { bodyTimeout: 0 }) });
-    } catch (cause) {
-      if (input.signal?.aborted) throw cause;
-      throw connectionError(socketPath, `${method} ${path}`, cause);
-    }
-  };
 
   return {
     async call<S extends z.ZodType>(operation: OperationOf<S>, input: CallInput = {}): Promise<z.output<S>> {
