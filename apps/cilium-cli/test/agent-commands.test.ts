@@ -28,7 +28,7 @@ test('endpoint list is a table for people: one endpoint takes as many lines as i
   ]);
 });
 
-test.each([['json', JSON.parse], ['yaml', parse]])('endpoint list -o %s is the answer whole', async (format, read) => {
+test.each<[string, (text: string) => unknown]>([['json', (text) => JSON.parse(text)], ['yaml', (text) => parse(text)]])('endpoint list -o %s is the answer whole', async (format, read) => {
   const { out } = await cilium(['endpoint', 'list', '-o', format], { agent: { listEndpoints: async () => [endpoint] } });
   expect(read(out)).toEqual([endpoint]);
 });

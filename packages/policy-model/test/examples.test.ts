@@ -9,8 +9,8 @@ import { identity, outside, reserved } from './helpers/identities.ts';
 import { decide } from './helpers/policies.ts';
 
 const FOLDER = join(import.meta.dirname, '../../../examples/shop');
-const isPolicy = (name: string): boolean => name.endsWith('.yaml') && name !== 'pods.yaml';
-const FILES = [...readdirSync(FOLDER), ...readdirSync(join(FOLDER, 'changes')).map((name) => `changes/${name}`)].filter(isPolicy);
+const isPolicy = (name: string): boolean => name.endsWith('.yaml') && name !== 'scene/pods.yaml';
+const FILES = [...readdirSync(FOLDER), ...readdirSync(join(FOLDER, 'scene')).map((name) => `scene/${name}`)].filter(isPolicy);
 
 interface PodSpec {
   name: string;
@@ -19,7 +19,7 @@ interface PodSpec {
   tcp?: number[];
   udp?: number[];
 }
-const shop = parse(readFileSync(join(FOLDER, 'pods.yaml'), 'utf8')) as { pods: PodSpec[]; change: { file: string; from: string; to: string; port: number } };
+const shop = parse(readFileSync(join(FOLDER, 'scene/pods.yaml'), 'utf8')) as { pods: PodSpec[]; change: { file: string; from: string; to: string; port: number } };
 
 const load = (files: readonly string[]) => {
   const repository = createPolicyRepository();
@@ -28,7 +28,7 @@ const load = (files: readonly string[]) => {
   }
   return repository;
 };
-const start = load(FILES.filter((name) => !name.startsWith('changes/')));
+const start = load(FILES.filter((name) => !name.startsWith('scene/')));
 
 const parties = new Map<string, Identity>(
   shop.pods.map(({ name, namespace, labels }, index) => {
@@ -122,7 +122,7 @@ describe('the shop', () => {
 
   test('the change stops the connection that it names, and that alone', () => {
     const { file, from, to, port } = shop.change;
-    const changed = load([...FILES.filter((name) => !name.startsWith('changes/')), file]);
+    const changed = load([...FILES.filter((name) => !name.startsWith('scene/')), `scene/${file}`]);
     expect(verdict(start, [from, to, 6, port])).toBe('allowed');
     expect(verdict(changed, [from, to, 6, port])).toBe('ingress denied-by-rule');
     expect(verdict(changed, ['frontend', 'catalog', 6, 8080])).toBe('allowed');

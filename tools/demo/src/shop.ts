@@ -22,13 +22,14 @@ export interface Shop {
   readonly change: { readonly file: string; readonly text: string; readonly from: string; readonly to: string; readonly port: number };
 }
 
-/** Reads `pods.yaml` and the policies beside it. Throws an error that names the file and the field. */
+/** Reads the policies of a folder, and who plays in its `scene/pods.yaml`. Throws an error that names the file and the field. */
 export function readShop(folder: string): Shop {
-  const file = join(folder, 'pods.yaml');
+  const scene = join(folder, 'scene');
+  const file = join(scene, 'pods.yaml');
   const document = new Fields(parse(readFileSync(file, 'utf8')), file);
   const world = document.fields('world');
   const change = document.fields('change');
-  const policies = readdirSync(folder).filter((name) => name.endsWith('.yaml') && name !== 'pods.yaml').sort();
+  const policies = readdirSync(folder).filter((name) => name.endsWith('.yaml')).sort();
   return {
     pods: document.list('pods').map((pod) => ({
       name: pod.text('name'), namespace: pod.text('namespace'),
@@ -37,7 +38,7 @@ export function readShop(folder: string): Shop {
     world: { ipv4: world.text('ipv4'), ipv6: world.text('ipv6'), services: services(world) },
     policies: new Map(policies.map((name) => [name, readFileSync(join(folder, name), 'utf8')])),
     change: {
-      file: change.text('file'), text: readFileSync(join(folder, change.text('file')), 'utf8'),
+      file: change.text('file'), text: readFileSync(join(scene, change.text('file')), 'utf8'),
       from: change.text('from'), to: change.text('to'), port: change.port('port'),
     },
   };

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -58,7 +58,8 @@ describe('readShop', () => {
     { name: 'pods that are no list', text: 'world: { ipv4: a, ipv6: b }\nchange: { file: pods.yaml, from: a, to: b, port: 1 }\npods: 3', message: /pods: expected a list/ },
   ];
   it.each(cases)('names the field: $name', ({ text, message }) => {
-    writeFileSync(join(folder, 'pods.yaml'), text);
+    mkdirSync(join(folder, 'scene'));
+    writeFileSync(join(folder, 'scene/pods.yaml'), text);
     expect(() => readShop(folder)).toThrow(message);
   });
 });
