@@ -74,7 +74,7 @@ interface Call {
 }
 
 /** Sends one request and waits for the beginning of its answer; a failed connection becomes an error that names the socket. */
-  const send = async (target: Client, { method, path, operation }: Call, input: CallInput) => {
+const sender = (socketPath: string) => async (target: Client, { method, path, operation }: Call, input: CallInput) => {
   const text = operation?.body?.kind === 'text';
   const body = input.body === undefined ? null : text ? String(input.body) : JSON.stringify(input.body);
   const headers = body === null ? {} : { 'content-type': text ? 'application/yaml' : 'application/json' };
