@@ -23,6 +23,9 @@ inline_always void party_remote(struct party *party, __u32 bucket, __u32 identit
 	party->identity = identity;
 }
 
+/* Set in what address_lookup() returns: a prefix covers the address, which is not itself known. */
+#define ADDRESS_BY_PREFIX 0x40000000u
+
 /* What cilium_addresses and cilium_prefixes say, or 0. */
 inline_always __u32 address_lookup(struct packet *p, void *address)
 {
@@ -36,7 +39,7 @@ inline_always __u32 address_lookup(struct packet *p, void *address)
 	words(p->prefix_key.address)[2] = words(address)[2];
 	words(p->prefix_key.address)[3] = words(address)[3];
 	ref = bpf_map_lookup_elem(&cilium_prefixes, &p->prefix_key);
-	return ref ? ref->ref : 0;
+	return ref ? ref->ref | ADDRESS_BY_PREFIX : 0;
 }
 
 /*
@@ -97,8 +100,10 @@ inline_always int resolve_remote(struct __sk_buff *ctx, struct packet *p, struct
 		*policy = half;
 		return 0;
 	}
+	party_remote(party, bucket, world);
 	if (ref) {
-		struct remote *remote = bpf_map_lookup_elem(&cilium_remotes, &ref);
+		__u32 index = ref & ~ADDRESS_BY_PREFIX;
+		struct remote *remote = bpf_map_lookup_elem(&cilium_remotes, &index);
 
 		if (remote) {
 			/* one load: the agent changes both by one store */
@@ -107,11 +112,12 @@ inline_always int resolve_remote(struct __sk_buff *ctx, struct packet *p, struct
 			/* the node does not receive its own packets: its address coming in from a device is forged */
 			if (((value >> 32) & REMOTE_HOST) && (how & RESOLVE_BEGAN) && p->ingress_ifindex)
 				value = world;
-			party_remote(party, bucket, (__u32)value);
-			return 0;
+			party->identity = (__u32)value;
+			if (!(ref & ADDRESS_BY_PREFIX))
+				return 0;
 		}
 	}
-	party_remote(party, bucket, world);
+	/* whatever prefix covers it, an address of the node is the host's before the agent has heard of it */
 	if ((how & RESOLVE_BEGAN) && p->ingress_ifindex)
 		return 0;
 	if (kernel_local(ctx, p, address, other)) {
