@@ -1,5 +1,5 @@
 import type { Cidr } from '@cilium-ts/core';
-import type { ApplyReport, DesiredState, Slot } from '../state/desired.ts';
+import type { ApplyFailureReason, ApplyReport, DesiredState, Slot } from '../state/desired.ts';
 import { normalise } from '../state/normalise.ts';
 import { coversSome, planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
 import { isExact } from './address-book.ts';
@@ -9,7 +9,7 @@ import { planPolicies, type PolicyPlan } from './policy-plan.ts';
 import { createRun, planSlots, type Run, type SlotPlan } from './run.ts';
 import { activateSlot, connectSlot, retireSlot } from './slots.ts';
 import type { WriterState } from './state.ts';
-import { switchPolicies, unknownIdentity } from './switch.ts';
+import { lockMisjudging, switchPolicies, unknownIdentity } from './switch.ts';
 import { peerKey, DIRECTIONS, type PolicyVersion } from './version.ts';
 
 /**
@@ -40,6 +40,7 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
   await switchPolicies(run, policies.switching);
   await bringUp(run, slots);
   await finishAddresses(run, addresses, deferred);
+  await lockMisjudging(run);
   markStale(run, policies);
   return report(run);
 }
@@ -69,15 +70,19 @@ async function publishAll(run: Run, changes: readonly AddressChange[]): Promise<
 
 async function publish(run: Run, { cidr, what }: AddressChange): Promise<void> {
   const { state } = run;
+  const fail = (reason: ApplyFailureReason, message: string): void => {
+    run.failures.push({ address: cidr.text, reason, effect: 'not-published', message });
+    run.unpublished.push({ cidr, identity: what.identity, reason, message });
+  };
   if (run.unpublishable.has(what.identity)) {
-    run.failures.push({ address: cidr.text, reason: 'policy-map-full', effect: 'not-published', message: unknownIdentity(what.identity) });
+    fail('policy-map-full', unknownIdentity(what.identity));
     return;
   }
   await state.book.gate.opened();
   run.changed = true;
   const failure = state.book.publishRemote(cidr, what);
   if (isExact(cidr)) run.publishedAt = state.grace.mark();
-  if (failure !== undefined) run.failures.push({ address: cidr.text, reason: failure.failed, effect: 'not-published', message: failure.message });
+  if (failure !== undefined) fail(failure.failed, failure.message);
 }
 
 /** Stage 5. After a switch, new endpoints wait until nobody judges them by policies that do not know them. */

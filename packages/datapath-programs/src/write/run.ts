@@ -8,6 +8,7 @@ import type { AddressRemoval } from './address-plan.ts';
 import type { GraceMark } from './grace.ts';
 import type { ActiveSlot, WriterState } from './state.ts';
 import type { PolicyFailure } from './version-store.ts';
+import type { Unpublished } from './unpublished.ts';
 import { isAnyOnly, type Carriers, type PolicyVersion } from './version.ts';
 
 /** One pass of apply(): what should be, and what has come of it so far. */
@@ -18,6 +19,8 @@ export interface Run {
   readonly failures: ApplyFailure[];
   /** New identities that not every policy in force could be told about: nothing may begin to carry them. */
   readonly unpublishable: Set<number>;
+  /** Addresses that found no room in this pass. */
+  readonly unpublished: Unpublished[];
   changed: boolean;
   switched: boolean;
   /** Versions written in this pass, by identity and policy, failures included. */
@@ -47,7 +50,7 @@ export function createRun(state: WriterState, next: NormalState): Run {
     now: (identity) => identity < FIRST_ALLOCATED || now.has(identity),
     next: (identity) => identity < FIRST_ALLOCATED || later.has(identity),
   };
-  return { state, next, carriers, failures: [], unpublishable: new Set(), changed: false, switched: false, made: new Map(), removals: [], publishedAt: 0 };
+  return { state, next, carriers, failures: [], unpublishable: new Set(), unpublished: [], changed: false, switched: false, made: new Map(), removals: [], publishedAt: 0 };
 }
 
 /** Sorts slots. A slot whose record changes goes and comes again: records are rewritten only out of service. */

@@ -8,6 +8,7 @@ import { obtainVersion } from './obtain.ts';
 import { flagsOf, infoOf, type Run } from './run.ts';
 import { halfOf, type ActiveSlot, type WriterState } from './state.ts';
 import { unknownIdentity } from './switch.ts';
+import { misjudgedUnder } from './unpublished.ts';
 import { isFull, isPolicyFailure } from './version-store.ts';
 import type { PolicyVersion } from './version.ts';
 
@@ -46,6 +47,11 @@ export async function activateSlot(run: Run, slot: Slot, desired: DesiredEndpoin
 
 async function policyOf(run: Run, slot: Slot, { identity, policy }: DesiredEndpoint): Promise<PolicyVersion | undefined> {
   if (policy === 'locked-down') return undefined;
+  const misjudged = misjudgedUnder(run, policy);
+  if (misjudged !== undefined) {
+    run.failures.push({ slot, reason: misjudged.reason, effect: 'locked-down', message: misjudged.message });
+    return undefined;
+  }
   const version = await obtainVersion(run, { identity, policy });
   if (!isPolicyFailure(version)) return version;
   run.failures.push({ slot, reason: version.failed, effect: 'locked-down', message: version.message });

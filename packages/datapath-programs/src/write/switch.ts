@@ -4,6 +4,7 @@ import { otherParity, parityOf, writeHalf } from './cells.ts';
 import { obtainVersion, reclaimAll } from './obtain.ts';
 import { flagsOf, type Run } from './run.ts';
 import { halfOf, type ActiveSlot, type WriterState } from './state.ts';
+import { misjudgedUnder } from './unpublished.ts';
 import { isPolicyFailure } from './version-store.ts';
 import { desiredRow, DIRECTIONS, effectiveRow, type PolicyVersion } from './version.ts';
 import { rowKey } from './row-content.ts';
@@ -42,11 +43,34 @@ export async function switchPolicies(run: Run, switching: readonly Switching[]):
 async function decide(run: Run, { active, desired }: Switching): Promise<Decision | undefined> {
   const { identity, policy } = desired;
   if (policy === 'locked-down') return { identity, version: undefined, flags: flagsOf(desired, true) };
+  const effect = active.version === undefined ? 'locked-down' : 'kept-old-policy';
+  const misjudged = misjudgedUnder(run, policy);
+  if (misjudged !== undefined) {
+    run.failures.push({ slot: active.slot, reason: misjudged.reason, effect, message: misjudged.message });
+    return undefined;
+  }
   const version = await obtainVersion(run, { identity, policy });
   if (!isPolicyFailure(version)) return { identity, version, flags: flagsOf(desired, false) };
-  const effect = active.version === undefined ? 'locked-down' : 'kept-old-policy';
   run.failures.push({ slot: active.slot, reason: version.failed, effect, message: version.message });
   return undefined;
+}
+
+/** Locks down the slots that are, in the end, under a policy which tells an address apart that found no room. */
+export async function lockMisjudging(run: Run): Promise<void> {
+  const { state, next } = run;
+  const decisions = new Map<ActiveSlot, Decision>();
+  const told = new Set(run.failures.map(({ slot }) => slot));
+  for (const active of run.unpublished.length > 0 ? state.slots.values() : []) {
+    const desired = next.endpoints.get(active.slot);
+    if (desired === undefined || desired.policy === 'locked-down' || active.version === undefined || told.has(active.slot)) continue;
+    const misjudged = misjudgedUnder(run, desired.policy);
+    if (misjudged === undefined) continue;
+    run.failures.push({ slot: active.slot, reason: misjudged.reason, effect: 'locked-down', message: misjudged.message });
+    decisions.set(active, { identity: active.identity, version: undefined, flags: flagsOf(desired, true) });
+  }
+  if (decisions.size === 0) return;
+  await state.grace.wait(state.switchedAt);
+  moveEpoch(run, decisions);
 }
 
 /**
