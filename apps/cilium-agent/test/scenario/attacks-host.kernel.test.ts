@@ -85,12 +85,14 @@ describe('host services', () => {
 
 describe.each(FAMILIES)('an address that the node gets later, IPv%i', (family) => {
   const late = family === 4 ? { plain: '203.0.113.77', inPrefix: '198.18.0.77', world: '203.0.113.20' } : { plain: '2001:db8:113::77', inPrefix: '2001:db8:18::77', world: '2001:db8:113::20' };
-  const HOST_AT_ONCE = [late.plain];
+  const HOST_AT_ONCE = [late.plain, late.inPrefix];
   const change = (what: 'add' | 'del', address: string) => arena.node.exec('ip', 'addr', what, `${address}/${family === 4 ? 32 : 128}`, 'dev', 'eth0', ...(what === 'add' && family === 6 ? ['nodad'] : []));
   const added = new Set<string>();
   const add = async (address: string): Promise<void> => {
     await change('add', address);
     added.add(address);
+    // The kernel puts an IPv6 address in its table from a work queue: only then is it the node's.
+    await expect.poll(() => arena.node.exec('ip', 'route', 'get', address), { timeout: PATIENCE }).toMatch(/^local /);
   };
   const remove = async (address: string): Promise<void> => {
     added.delete(address);

@@ -72,7 +72,7 @@ const epoch = (): bigint => {
 
 const frame = (family: Family, port: number, sourcePort: number): Uint8Array => datagram(client, family, { address: server.address(family), port, text: 'x' }, { port: sourcePort });
 
-/** Sends datagrams to all the ports, one from a port that stays and one from a port never used before, a burst every millisecond or so. */
+/** Sends datagrams to all the ports, one from a port that stays and one from a port never used before, a burst every four milliseconds or so. */
 const startBarrage = () => {
   const targets = FAMILIES.flatMap((family) => Object.values(PORT).map((port) => ({ port, steady: frame(family, port, 5000), fresh: frame(family, port, 0), at: family === 4 ? 34 : 54 })));
   const sent = new Map<number, number>(Object.values(PORT).map((port) => [port, 0]));
@@ -85,7 +85,7 @@ const startBarrage = () => {
       send(port, fresh);
       send(port, steady);
     }
-  }, 1);
+  }, 4);
   return { sent, stop: () => { clearInterval(timer); } };
 };
 
@@ -127,7 +127,7 @@ describe('replacing the whole policy set under traffic', () => {
     // Nothing of it was idle.
     expect(run.replacements).toBeGreaterThanOrEqual(RATE * SECONDS);
     expect(Number(epoch() - before.epoch)).toBeGreaterThanOrEqual(run.replacements);
-    for (const port of DENIED) expect(sent(port)).toBeGreaterThan(10_000);
+    for (const port of DENIED) expect(sent(port)).toBeGreaterThan(5000);
     const only = (await received(PORT.onlyA)) - before.only;
     expect(Math.min(only, sent(PORT.onlyA) - only)).toBeGreaterThan(sent(PORT.onlyA) / 20);
 
