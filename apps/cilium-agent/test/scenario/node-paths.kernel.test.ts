@@ -69,10 +69,12 @@ describe('paths', () => {
     });
 
     it('only what leaves the node gets its address', async () => {
-      expect(await peerSeenBy(arena.outside, FAR[family], big.pod)).toBe(NODE[family]);
-      expect(await peerSeenBy(small.pod, small.address(family), big.pod)).toBe(big.address(family));
-      for (const address of [ROUTER[family], NODE[family]]) expect(await peerSeenBy(arena.node, address, big.pod)).toBe(big.address(family));
-      expect(await peerSeenBy(big.pod, big.address(family), arena.node)).toBe(ROUTER[family]);
+      const [abroad, beside, atRouter, atNode, fromNode] = await Promise.all([
+        peerSeenBy(arena.outside, FAR[family], big.pod), peerSeenBy(small.pod, small.address(family), big.pod),
+        peerSeenBy(arena.node, ROUTER[family], big.pod), peerSeenBy(arena.node, NODE[family], big.pod), peerSeenBy(big.pod, big.address(family), arena.node),
+      ]);
+      const own = big.address(family);
+      expect({ abroad, beside, atRouter, atNode, fromNode }).toEqual({ abroad: NODE[family], beside: own, atRouter: own, atNode: own, fromNode: ROUTER[family] });
       expect(await peerSeenBy(big.pod, big.address(family), arena.outside)).not.toBe(NODE[family]);
     });
 
@@ -136,8 +138,8 @@ describe.each([
   it('decides over the node, and over nobody else', async () => {
     await enforce(arena, cnp('pod', '\n  endpointSelector: {matchLabels: {app: pod}}\n  ingress:\n    - fromEndpoints: [{matchLabels: {app: nobody}}]\n'));
     const verdict = open ? 'ok' : 'timeout';
-    for (const family of FAMILIES) expect(await attempt(family)).toEqual([verdict, verdict, 'timeout']);
+    expect(await Promise.all(FAMILIES.map(attempt))).toEqual(FAMILIES.map(() => [verdict, verdict, 'timeout']));
     await enforce(arena, cnp('pod', '\n  endpointSelector: {matchLabels: {app: pod}}\n  ingress:\n    - fromEntities: [host]\n'));
-    for (const family of FAMILIES) expect(await attempt(family)).toEqual(['ok', 'ok', 'timeout']);
+    expect(await Promise.all(FAMILIES.map(attempt))).toEqual(FAMILIES.map(() => ['ok', 'ok', 'timeout']));
   });
 });
