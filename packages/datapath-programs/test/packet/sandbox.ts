@@ -5,6 +5,8 @@ import {
   metric, policyKey, rowBoundary, rowReference, type DatapathEvent, type FlowEntry,
 } from '@cilium-ts/datapath-layout';
 import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
+import { readdirSync, rmdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openObject, openRingBuffer, skbContext, splitPerCpu, type BpfMap, type BpfObject, type MappedArray, type RingBuffer } from 'libbpf-napi';
 
@@ -314,6 +316,8 @@ export class Sandbox implements Disposable {
     this.object.close();
     this.node.close();
     deleteNamespace(this.node.path);
+    const folder = dirname(this.node.path);
+    if (readdirSync(folder).length === 0) rmdirSync(folder); // other sandboxes of this process may be open
   }
 
   [Symbol.dispose](): void {
