@@ -85,6 +85,10 @@ export interface Netlink extends Disposable {
   watchAddresses(options?: WatchOptions): Watch<Address>;
   watchRoutes(options?: WatchOptions): Watch<Route>;
   watchNeighbours(options?: WatchOptions): Watch<Neighbour>;
+  /** A qdisc that goes takes its filters with it, and a device its qdiscs; of what goes so nothing is told. */
+  watchQdiscs(options?: WatchOptions): Watch<Qdisc>;
+  /** A filter with handle 0 stands for all filters of its priority. */
+  watchFilters(options?: WatchOptions): Watch<Filter>;
 
   /** Ends the watches opened here and fails what is under way with code `closed`. Idempotent. */
   close(): void;
@@ -135,6 +139,8 @@ const netlinkHandle = (transport: Transport, netns: Namespace | undefined): Netl
     watchAddresses: (options) => open(watchSubjects.addresses, options),
     watchRoutes: (options) => open(watchSubjects.routes, options),
     watchNeighbours: (options) => open(watchSubjects.neighbours, options),
+    watchQdiscs: (options) => open(watchSubjects.qdiscs, options),
+    watchFilters: (options) => open(watchSubjects.filters, options),
     close,
     [Symbol.dispose]: close,
   };

@@ -7,6 +7,8 @@ import { decodeNeighbour } from './family/neighbour.ts';
 import type { Neighbour } from './family/neighbour.ts';
 import { decodeRoute } from './family/route.ts';
 import type { Route } from './family/route.ts';
+import { decodeFilterEvent, decodeQdisc } from './family/traffic-control.ts';
+import type { Filter, Qdisc } from './family/traffic-control.ts';
 import type { Namespace } from './namespace/namespace.ts';
 import { openTransport } from './transport/transport.ts';
 import type { Message } from './wire/message.ts';
@@ -42,6 +44,8 @@ export const watchSubjects = {
   addresses: { groups: [5, 9], created: 20, deleted: 21, decode: decodeAddress } satisfies Subject<Address>,
   routes: { groups: [7, 11], created: 24, deleted: 25, decode: decodeRoute } satisfies Subject<Route>,
   neighbours: { groups: [3], created: 28, deleted: 29, decode: decodeNeighbour } satisfies Subject<Neighbour>,
+  qdiscs: { groups: [4], created: 36, deleted: 37, decode: decodeQdisc } satisfies Subject<Qdisc>,
+  filters: { groups: [4], created: 44, deleted: 45, decode: decodeFilterEvent } satisfies Subject<Filter>,
 } as const;
 
 const DEFAULT_LIMIT = 10_000;

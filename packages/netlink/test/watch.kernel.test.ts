@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { addressRequests, ifIndex, linkRequests, routeRequests } from '../src/index.ts';
-import type { Namespace, Netlink, Watch, WatchEvent } from '../src/index.ts';
+import { addressRequests, ifIndex, linkRequests, routeRequests, TC_PARENT } from '../src/index.ts';
+import type { Filter, Namespace, Netlink, Watch, WatchEvent } from '../src/index.ts';
 import { cidr, createScratch, ip } from './helpers.ts';
 import type { Scratch } from './helpers.ts';
 
@@ -50,6 +50,24 @@ it('tells of addresses, routes and neighbours of both families', async () => {
   for (const text of ['203.0.113.0/24', '2001:db8:1::/64']) await until(routes, (event) => event.kind === 'new' && event.record.destination.text === text);
   await until(routes, (event) => event.kind === 'delete' && event.record.destination.text === '203.0.113.0/24');
   await until(neighbours, (event) => event.kind === 'new' && event.record.address.text === '192.0.2.2');
+});
+
+it('tells of qdiscs and filters that others take away, also of all filters of a priority', async () => {
+  const [qdiscs, filters] = [netlink.watchQdiscs(), netlink.watchFilters()];
+  const { index: link } = await netlink.createVeth({ name: 'a', peer: { name: 'b' } });
+  const tc = (...args: string[]): void => void execFileSync('nsenter', [`--net=${node.path}`, 'tc', ...args]);
+  const add = (): void => tc('filter', 'add', 'dev', 'a', 'ingress', 'pref', '7', 'protocol', 'all', 'bpf', 'da', 'bytecode', '1,6 0 0 0');
+  await netlink.addClsact(link);
+  add();
+  const { record } = (await until(filters, ({ kind }) => kind === 'new')) as { record: Filter };
+  expect(record).toMatchObject({ link, parent: TC_PARENT.ingress, kind: 'bpf', priority: 7 });
+  await netlink.deleteFilter(record);
+  expect(await until(filters, ({ kind }) => kind === 'delete')).toMatchObject({ record: { link, priority: 7 } });
+  add();
+  tc('filter', 'del', 'dev', 'a', 'ingress');
+  expect(await until(filters, ({ kind }) => kind === 'delete')).toMatchObject({ record: { link, parent: TC_PARENT.ingress, priority: 7, handle: 0 } });
+  await netlink.deleteClsact(link);
+  expect(await until(qdiscs, ({ kind }) => kind === 'delete')).toMatchObject({ record: { link, kind: 'clsact' } });
 });
 
 it('ends with its signal, with the loop, and with the handle', async () => {

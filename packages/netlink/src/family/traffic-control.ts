@@ -59,7 +59,7 @@ const Rtm = { NEWQDISC: 36, DELQDISC: 37, GETQDISC: 38, DELTFILTER: 45, GETTFILT
 /** Size of struct tcmsg. */
 const SIZE = 20;
 
-/** Reads RTM_NEWQDISC. */
+/** Reads RTM_NEWQDISC and RTM_DELQDISC. */
 export const decodeQdisc = (message: Message): Qdisc | undefined => {
   const { payload } = message;
   if (payload.length < SIZE) return undefined;
@@ -69,8 +69,14 @@ export const decodeQdisc = (message: Message): Qdisc | undefined => {
 
 /** Reads RTM_NEWTFILTER; undefined for the header entry that precedes the filters of a priority. */
 export const decodeFilter = (message: Message): Filter | undefined => {
+  const filter = decodeFilterEvent(message);
+  return filter?.handle === 0 ? undefined : filter;
+};
+
+/** Reads RTM_NEWTFILTER and RTM_DELTFILTER; handle 0 stands for all filters of the priority. */
+export const decodeFilterEvent = (message: Message): Filter | undefined => {
   const { payload } = message;
-  if (payload.length < SIZE || payload.readUInt32LE(8) === 0) return undefined;
+  if (payload.length < SIZE) return undefined;
   const attributes = readAttributes(payload.subarray(SIZE));
   const kind = readString(attributes, Tca.KIND) ?? '';
   const options = readNested(attributes, Tca.OPTIONS);
