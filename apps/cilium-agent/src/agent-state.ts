@@ -10,6 +10,7 @@ import type { AgentMetrics } from './metrics/agent-metrics.ts';
 import type { MonitorHub } from './monitor/monitor-hub.ts';
 import type { Runtime } from './config/runtime.ts';
 import type { PolicySet } from './policy/policy-set.ts';
+import type { Repairs } from './reconcile/repairs.ts';
 
 /** Everything that the API shows or changes: the tables, and who writes them. */
 export interface AgentState {
@@ -28,6 +29,7 @@ export interface AgentState {
   readonly writer: PolicyWriter;
   readonly datapath: Datapath;
   readonly hub: MonitorHub;
+  readonly repairs: Repairs;
   /** Loaded when first asked for. */
   readonly metrics: () => Promise<AgentMetrics>;
   /** Router addresses as text. */

@@ -26,6 +26,7 @@ export const agentParts = (composed: Composed): Part[] => {
     endpointsPart(composed),
     policyPart(composed),
     devicesPart(composed),
+    repairsPart(composed),
     eventsPart(composed),
     ...(prometheus === undefined ? [] : [createMetricsServer(prometheus, () => metricsText(composed))]),
     apiPart(composed),
@@ -98,6 +99,9 @@ const devicesPart = ({ state, context }: Composed): Part => {
     stop: () => { watch?.close(); },
   };
 };
+
+/** From here on, what others remove from the kernel is put back. */
+const repairsPart = ({ state: { repairs } }: Composed): Part => ({ name: 'repairs', start: () => { repairs.start(); }, stop: () => repairs.close() });
 
 const eventsPart = ({ state, logger }: Composed): Part => {
   let pump: ReturnType<typeof startEventPump> | undefined;

@@ -5,6 +5,7 @@ import { endpointHealth } from '../endpoint/endpoint-view.ts';
 import { AgentError } from '../error.ts';
 import { isRelatedTo } from '../monitor/event-view.ts';
 import type { Handlers } from './handler.ts';
+import { repairControllers, repairStatus } from './repair-status.ts';
 
 /** Problems of one kind that are shown in full. */
 const SHOWN = 10;
@@ -50,6 +51,8 @@ const healthz = (state: AgentState): StatusResponse => {
   const health = [...endpoints].map((endpoint) => ({ id: endpoint.id, ok: endpoint.state === 'ready' && endpointHealth(endpoint).overallHealth === 'OK' }));
   const policy = policyStatus(state);
   const datapath = datapathStatus(state);
+  const repairs = state.repairs.statuses();
+  const kernel = repairStatus(repairs);
   const node: Status = warnings.length === 0 ? { state: 'Ok' } : { state: 'Warning', msg: warnings.join('\n') };
   const pool = (family: 'ipv4' | 'ipv6'): string[] => [...(resources[family]?.entries() ?? [])].map(([address]) => address);
   const [ipv4, ipv6] = [pool('ipv4'), pool('ipv6')];
@@ -57,8 +60,8 @@ const healthz = (state: AgentState): StatusResponse => {
     version: state.version,
     pid: process.pid,
     'start-time': state.startTime.toISOString(),
-    cilium: overall(state, [policy, datapath, node]),
-    parts: { policy, datapath, node },
+    cilium: overall(state, [policy, datapath, kernel, node]),
+    parts: { policy, datapath, kernel, node },
     policy, datapath,
     endpoints: { total: health.length, ready: health.filter(({ ok }) => ok).length, 'not-ready': health.filter(({ ok }) => !ok).length, failing: health.filter(({ ok }) => !ok).map(({ id }) => id) },
     addressing: addressing(state),
@@ -72,7 +75,7 @@ const healthz = (state: AgentState): StatusResponse => {
     },
     'identity-range': { 'min-identity': 256, 'max-identity': 65_535 },
     'bpf-maps': Object.entries(state.datapath.maps).map(([name, { info }]) => ({ name, size: info.maxEntries })),
-    controllers: [controller(state)],
+    controllers: [controller(state), ...repairControllers(repairs)],
     warnings: [...warnings],
   };
 };

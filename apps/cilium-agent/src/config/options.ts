@@ -76,6 +76,7 @@ export const settings = {
   'bpf-ct-timeout-regular-tcp-fin': { schema: duration, default: '10s', help: 'forget a TCP connection that is being closed after' },
   'bpf-ct-timeout-regular-any': { schema: duration, default: '60s', help: 'forget other connections after' },
   'monitor-queue-size': { schema: whole(16, 1_000_000), default: '4096', help: 'events kept for a slow reader of the monitor' },
+  'reconcile-interval': { schema: whole(1, 3600), default: '30', help: 'seconds between looks at everything the agent has put in the kernel (tests)', hidden: true },
   failpoint: { schema: z.string(), help: 'kill the agent at a named step (tests)', hidden: true },
 } as const satisfies Record<string, Setting>;
 

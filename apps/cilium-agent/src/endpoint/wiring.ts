@@ -1,7 +1,7 @@
 import { hostCidr, parseCidr, parseIp } from '@cilium-ts/core';
 import type { IpAddress, MacAddress } from '@cilium-ts/core';
 import { addressRequests, ifIndex, linkRequests, neighbourRequests, NetlinkError, openNetlink, routeRequests } from '@cilium-ts/netlink';
-import type { Namespace, Netlink, NetlinkRequest } from '@cilium-ts/netlink';
+import type { IfIndex, Namespace, Netlink, NetlinkRequest, RouteSpec } from '@cilium-ts/netlink';
 import { AgentError } from '../error.ts';
 
 /** Every host end has this link-local address, the gateway of its endpoint: one entry for the node, not one per endpoint. */
@@ -86,18 +86,18 @@ export const configureContainer = async (netns: Namespace, spec: { readonly inde
   }
 };
 
+/** Routes on the node to an endpoint. */
+export const hostRoutes = (link: IfIndex, { ipv4, ipv6, router4, router6 }: EndpointAddresses): RouteSpec[] =>
+  ([[ipv4, router4], [ipv6, router6]] as const).flatMap(([ip, source]) => (ip ? [{ destination: hostCidr(ip), link, source }] : []));
+
 /** Requests that put the host end in service; to be sent only when the endpoint's policy is in the kernel. They may be repeated. */
 export const hostRequests = (index: number, mac: MacAddress, addresses: EndpointAddresses): NetlinkRequest[] => {
   const link = ifIndex(index);
-  const { ipv4, ipv6, router4, router6 } = addresses;
+  const { ipv6 } = addresses;
   const requests: NetlinkRequest[] = [];
   if (ipv6) requests.push(addressRequests.replace({ link, address: GATEWAY6, prefixLength: 64, scope: 'link', flags: ['no-dad'] }));
   requests.push(linkRequests.set(link, { up: true }));
-  for (const [ip, source] of [[ipv4, router4], [ipv6, router6]] as const) {
-    if (!ip) continue;
-    requests.push(routeRequests.replace({ destination: hostCidr(ip), link, source }));
-    requests.push(neighbourRequests.replace({ link, address: ip, mac }));
-  }
+  for (const route of hostRoutes(link, addresses)) requests.push(routeRequests.replace(route), neighbourRequests.replace({ link, address: route.destination.address, mac }));
   return requests;
 };
 

@@ -1,4 +1,6 @@
+import { errorMessage } from '@cilium-ts/core';
 import type { Cidr } from '@cilium-ts/core';
+import { z } from 'zod';
 import { runTool } from './run-tool.ts';
 
 /** What to masquerade: per family the prefixes never touched, absent if the family is not masqueraded. */
@@ -8,7 +10,6 @@ export interface MasqueradeOptions {
 }
 
 const TABLE = 'inet cilium';
-
 
 const familyRule = (protocol: 'ipv4' | 'ipv6', excluded: readonly Cidr[] | undefined): string[] => {
   if (excluded === undefined) return [];
@@ -41,8 +42,29 @@ export const installMasquerade = async (options: MasqueradeOptions): Promise<voi
   await runTool('nft', ['-f', '-'], { input: masqueradeRuleset(options), action: 'install masquerade rules' });
 };
 
+/** What of `nft -j list table` matters here. */
+const Listing = z.object({
+  nftables: z.array(z.object({ chain: z.object({ type: z.string().optional(), hook: z.string().optional() }).optional(), rule: z.object({ expr: z.array(z.record(z.string(), z.unknown())) }).optional() })),
+});
+
+/** Whether a table, as nft's JSON tells it, has the chain and a masquerading rule for each family. */
+export const isMasqueradeTable = (json: string, options: MasqueradeOptions): boolean => {
+  const { nftables } = Listing.parse(JSON.parse(json));
+  const rules = nftables.filter(({ rule }) => rule?.expr.some((statement) => 'masquerade' in statement)).length;
+  return rules >= Object.keys(options).length && nftables.some(({ chain }) => chain?.type === 'nat' && chain.hook === 'postrouting');
+};
+
+/** Is the table there, with all its rules? Throws AgentError if nft can not tell. */
+export const hasMasquerade = async (options: MasqueradeOptions): Promise<boolean> => {
+  try {
+    return isMasqueradeTable(await runTool('nft', ['-j', 'list', 'table', ...TABLE.split(' ')], { action: 'look at masquerade rules' }), options);
+  } catch (error) {
+    if (errorMessage(error).includes('No such file or directory')) return false;
+    throw error;
+  }
+};
+
 /** Removes the table, if it is there. */
 export const removeMasquerade = async (): Promise<void> => {
   await runTool('nft', ['-f', '-'], { input: `table ${TABLE} {}\ndelete table ${TABLE}\n`, action: 'remove masquerade rules' });
 };
-

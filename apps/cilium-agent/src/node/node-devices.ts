@@ -1,7 +1,7 @@
 import { cidrContains, hostCidr } from '@cilium-ts/core';
 import type { Cidr, IpAddress } from '@cilium-ts/core';
 import { addressRequests, linkRequests, NetlinkError, routeRequests } from '@cilium-ts/netlink';
-import type { IfIndex, Netlink, NetlinkRequest } from '@cilium-ts/netlink';
+import type { IfIndex, Netlink, NetlinkRequest, RouteSpec } from '@cilium-ts/netlink';
 import { AgentError } from '../error.ts';
 import type { HostJournal } from './host-journal.ts';
 
@@ -46,7 +46,7 @@ export const ensureNodeDevices = async (netlink: Netlink, journal: HostJournal, 
   if (router4) requests.push(addressRequests.replace({ link, address: router4, prefixLength: 32, scope: 'link' }));
   if (router6) requests.push(addressRequests.replace({ link, address: router6, prefixLength: 128, flags: ['no-dad'] }));
   requests.push(linkRequests.set(link, { up: true }));
-  for (const destination of ranges) requests.push(routeRequests.replace({ destination, type: 'unreachable', metric: UNREACHABLE_METRIC }));
+  for (const destination of ranges) requests.push(routeRequests.replace(unreachableRoute(destination)));
   try {
     journal.update({ routes: ranges.map(({ text }) => text) });
     await netlink.batch(requests);
@@ -60,9 +60,12 @@ export const ensureNodeDevices = async (netlink: Netlink, journal: HostJournal, 
 /** Weaker than any route to a part of the range; of equal prefix, weaker than what others set up. */
 const UNREACHABLE_METRIC = 4_278_198_272;
 
+/** The route that holds what no endpoint of a range has. */
+export const unreachableRoute = (destination: Cidr): RouteSpec => ({ destination, type: 'unreachable', metric: UNREACHABLE_METRIC });
+
 /** Takes the devices and routes away. */
 export const removeNodeDevices = async (netlink: Netlink, record: { readonly devices: Readonly<Record<string, number>>; readonly ranges: readonly Cidr[] }): Promise<void> => {
-  for (const destination of record.ranges) await netlink.deleteRoute({ destination, type: 'unreachable', metric: UNREACHABLE_METRIC });
+  for (const destination of record.ranges) await netlink.deleteRoute(unreachableRoute(destination));
   const there = await netlink.getLink(NODE_DEVICES.host);
   if (there && record.devices[NODE_DEVICES.host] === there.index) await netlink.deleteLink(there.index);
 };

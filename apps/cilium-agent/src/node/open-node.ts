@@ -6,6 +6,7 @@ import type { Settings } from '../config/options.ts';
 import { foreignForwardPolicy } from './forward-policy.ts';
 import type { HostJournal } from './host-journal.ts';
 import { installMasquerade, removeMasquerade } from './masquerade.ts';
+import type { MasqueradeOptions } from './masquerade.ts';
 import { checkRanges, ensureNodeDevices, NODE_DEVICES } from './node-devices.ts';
 import { enableForwarding } from './sysctls.ts';
 
@@ -15,6 +16,8 @@ export interface Node {
   readonly namespaceId: string;
   readonly ranges: { readonly ipv4: Cidr | undefined; readonly ipv6: Cidr | undefined };
   readonly routers: { readonly ipv4: IpAddress | undefined; readonly ipv6: IpAddress | undefined };
+  /** What is masqueraded; undefined: nothing. */
+  readonly masquerade: MasqueradeOptions | undefined;
   /** Makes devices, routes, rules and settings what they have to be. Returns what an operator should know. */
   prepare(): Promise<string[]>;
   close(): void;
@@ -37,12 +40,17 @@ export const openNode = (values: Settings, journal: HostJournal, logger: Logger)
 
   const native = (key: 'ipv4-native-routing-cidr' | 'ipv6-native-routing-cidr', own: Cidr): Cidr[] => [own, ...(values[key] === undefined ? [] : [parseCidr(values[key])!])];
 
-  const masquerade = async (): Promise<void> => {
+  const masqueradeOptions = (): MasqueradeOptions | undefined => {
     const ipv4 = four.range && values['enable-ipv4-masquerade'] ? native('ipv4-native-routing-cidr', four.range) : undefined;
     const ipv6 = six.range && values['enable-ipv6-masquerade'] ? native('ipv6-native-routing-cidr', six.range) : undefined;
-    if (ipv4 ?? ipv6) {
+    return ipv4 || ipv6 ? { ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) } : undefined;
+  };
+  const masquerade = masqueradeOptions();
+
+  const prepareMasquerade = async (): Promise<void> => {
+    if (masquerade) {
       journal.update({ masquerade: true });
-      await installMasquerade({ ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) });
+      await installMasquerade(masquerade);
     } else if (journal.record.masquerade) {
       await removeMasquerade();
       journal.update({ masquerade: false });
@@ -54,13 +62,14 @@ export const openNode = (values: Settings, journal: HostJournal, logger: Logger)
     namespaceId: namespace.id,
     ranges: { ipv4: four.range, ipv6: six.range },
     routers: { ipv4: four.router, ipv6: six.router },
+    masquerade,
     async prepare() {
       await checkRanges(netlink, ranges, journal.record.devices[NODE_DEVICES.host]);
       const uplinks = (await netlink.listLinks()).map(({ name }) => name).filter(isUplink);
       enableForwarding(journal, { ipv4: four.range !== undefined, ipv6: six.range !== undefined, uplinks });
       const [, , warnings] = await Promise.all([
         ensureNodeDevices(netlink, journal, { ranges, mtu: values.mtu, ...(four.router && { router4: four.router }), ...(six.router && { router6: six.router }) }),
-        masquerade(),
+        prepareMasquerade(),
         foreignForwardPolicy().catch((error: unknown) => {
           logger.warn({ error: errorMessage(error) }, 'could not look for foreign FORWARD policies');
           return [];

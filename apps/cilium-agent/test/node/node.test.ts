@@ -5,7 +5,7 @@ import { kernelIsSupported, missingCapabilities } from '../../src/lifecycle/requ
 import { toText } from '../../src/log/logger.ts';
 import { createMonitorHub } from '../../src/monitor/monitor-hub.ts';
 import { droppingForwardChains } from '../../src/node/forward-policy.ts';
-import { masqueradeRuleset } from '../../src/node/masquerade.ts';
+import { isMasqueradeTable, masqueradeRuleset } from '../../src/node/masquerade.ts';
 import { VERSION } from '../../src/version.ts';
 
 describe('masqueradeRuleset', () => {
@@ -14,6 +14,20 @@ describe('masqueradeRuleset', () => {
     expect(rules.split('\n').slice(0, 3)).toEqual(['table inet cilium {}', 'delete table inet cilium', 'table inet cilium {']);
     expect(rules).toContain('ip daddr != { 10.0.0.0/16, 192.168.0.0/16 } masquerade');
     expect(rules).not.toContain('ip6');
+  });
+});
+
+describe('isMasqueradeTable', () => {
+  const chain = { chain: { family: 'inet', table: 'cilium', name: 'postrouting', type: 'nat', hook: 'postrouting' } };
+  const rule = { rule: { family: 'inet', table: 'cilium', chain: 'postrouting', expr: [{ match: { op: '==', left: { meta: { key: 'nfproto' } }, right: 'ipv4' } }, { masquerade: null }] } };
+  const table = (...objects: object[]) => JSON.stringify({ nftables: [{ metainfo: {} }, { table: { family: 'inet', name: 'cilium' } }, ...objects] });
+  it.each([
+    ['whole', table(chain, rule, rule), true],
+    ['one rule missing', table(chain, rule), false],
+    ['flushed', table(chain), false],
+    ['without its chain', table(), false],
+  ])('%s', (_, json, expected) => {
+    expect(isMasqueradeTable(json, { ipv4: [], ipv6: [] })).toBe(expected);
   });
 });
 
