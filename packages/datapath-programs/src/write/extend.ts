@@ -20,6 +20,7 @@ export async function extendVersions(run: Run, plans: readonly VersionPlan[]): P
       version.source = policy;
       continue;
     }
+    run.ungrown.add(version);
     for (const key of add.keys()) run.unpublishable.add(peerIdentity(key));
     run.state.logger.warn({ version: version.number, reason: failure.failed }, failure.message);
   }

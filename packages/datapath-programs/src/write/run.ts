@@ -19,6 +19,8 @@ export interface Run {
   readonly failures: ApplyFailure[];
   /** New identities that not every policy in force could be told about: nothing may begin to carry them. */
   readonly unpublishable: Set<number>;
+  /** Versions in force that had no room for what their policy adds: the policy before is what they hold. */
+  readonly ungrown: Set<PolicyVersion>;
   /** Addresses that found no room in this pass. */
   readonly unpublished: Unpublished[];
   changed: boolean;
@@ -50,7 +52,7 @@ export function createRun(state: WriterState, next: NormalState): Run {
     now: (identity) => identity < FIRST_ALLOCATED || now.has(identity),
     next: (identity) => identity < FIRST_ALLOCATED || later.has(identity),
   };
-  return { state, next, carriers, failures: [], unpublishable: new Set(), unpublished: [], changed: false, switched: false, made: new Map(), removals: [], publishedAt: 0 };
+  return { state, next, carriers, failures: [], unpublishable: new Set(), ungrown: new Set(), unpublished: [], changed: false, switched: false, made: new Map(), removals: [], publishedAt: 0 };
 }
 
 /** Sorts slots. A slot whose record changes goes and comes again: records are rewritten only out of service. */

@@ -55,7 +55,10 @@ async function decide(run: Run, { active, desired }: Switching): Promise<Decisio
   return undefined;
 }
 
-/** Locks down the slots that are, in the end, under a policy which tells an address apart that found no room. */
+/**
+ * Locks down the slots that are, in the end, under a policy which tells an address apart that found no room. A slot
+ * whose version could not grow is still under the policy before, which judges the address as ever: it keeps that.
+ */
 export async function lockMisjudging(run: Run): Promise<void> {
   const { state, next } = run;
   const decisions = new Map<ActiveSlot, Decision>();
@@ -65,7 +68,9 @@ export async function lockMisjudging(run: Run): Promise<void> {
     if (desired === undefined || desired.policy === 'locked-down' || active.version === undefined || told.has(active.slot)) continue;
     const misjudged = misjudgedUnder(run, desired.policy);
     if (misjudged === undefined) continue;
-    run.failures.push({ slot: active.slot, reason: misjudged.reason, effect: 'locked-down', message: misjudged.message });
+    const keeps = run.ungrown.has(active.version);
+    run.failures.push({ slot: active.slot, reason: misjudged.reason, effect: keeps ? 'kept-old-policy' : 'locked-down', message: misjudged.message });
+    if (keeps) continue;
     decisions.set(active, { identity: active.identity, version: undefined, flags: flagsOf(desired, true) });
   }
   if (decisions.size === 0) return;
