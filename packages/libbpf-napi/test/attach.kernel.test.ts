@@ -4,7 +4,7 @@ import { attachTc, attachTcx, openObject, probe, queryTc } from '../src/index.ts
 import { compile } from './compile.ts';
 import { folder, inNamespace, namespace } from './sandbox.ts';
 
-const bpftoolNet = (name: string): string => execFileSync('nsenter', [`--net=/run/netns/${name}`, 'bpftool', 'net'], { encoding: 'utf8' });
+const bpftoolNet = (name: string): string => execFileSync('nsenter', [`--net=${name}`, 'bpftool', 'net'], { encoding: 'utf8' });
 
 describe('tc by clsact', () => {
   test('attaches, replaces atomically, queries and detaches', () => {
@@ -54,9 +54,9 @@ describe('tc by clsact', () => {
 
   test('replacing under traffic: every packet meets exactly one program', () => {
     const name = namespace(onTestFinished);
-    const ip = (...args: string[]): string => execFileSync('ip', ['-n', name, ...args], { encoding: 'utf8' });
+    const ip = (...args: string[]): string => execFileSync('nsenter', [`--net=${name}`, 'ip', ...args], { encoding: 'utf8' });
     // Only the test's own packets: no IPv6 chatter, no ARP.
-    execFileSync('nsenter', [`--net=/run/netns/${name}`, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6']);
+    execFileSync('nsenter', [`--net=${name}`, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6']);
     ip('addr', 'add', '192.0.2.1/24', 'dev', 'v0');
     ip('neigh', 'add', '192.0.2.2', 'lladdr', '02:00:00:00:00:02', 'dev', 'v0', 'nud', 'permanent');
     const result = inNamespace(name, async (bpf, path) => {

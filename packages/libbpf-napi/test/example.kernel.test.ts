@@ -10,13 +10,13 @@ const example = (name: string): string => fileURLToPath(new URL(`../examples/cou
 
 test('the example counts the packets on a veth', async () => {
   const name = namespace(onTestFinished);
-  execFileSync('nsenter', [`--net=/run/netns/${name}`, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6']);
-  execFileSync('ip', ['-n', name, 'addr', 'add', '192.0.2.1/24', 'dev', 'v0']);
-  execFileSync('ip', ['-n', name, 'neigh', 'add', '192.0.2.2', 'lladdr', '02:00:00:00:00:02', 'dev', 'v0', 'nud', 'permanent']);
+  execFileSync('nsenter', [`--net=${name}`, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6']);
+  execFileSync('nsenter', [`--net=${name}`, 'ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'v0']);
+  execFileSync('nsenter', [`--net=${name}`, 'ip', 'neigh', 'add', '192.0.2.2', 'lladdr', '02:00:00:00:00:02', 'dev', 'v0', 'nud', 'permanent']);
   const script = `${folder(onTestFinished)}/count.mjs`;
   writeFileSync(script, readFileSync(example('count.mjs'), 'utf8').replace("'libbpf-napi'", JSON.stringify(libraryPath())));
   // A fresh mount of sysfs shows the devices of the namespace.
-  const counting = promisify(execFile)('nsenter', [`--net=/run/netns/${name}`, 'unshare', '--mount', 'sh', '-c', `mount -t sysfs sysfs /sys && exec ${process.execPath} ${script} v1 4`],
+  const counting = promisify(execFile)('nsenter', [`--net=${name}`, 'unshare', '--mount', 'sh', '-c', `mount -t sysfs sysfs /sys && exec ${process.execPath} ${script} v1 4`],
     { env: { ...process.env, COUNT_OBJECT: compileFile(example('count.bpf.c')) }, timeout: 30_000 });
   inNamespace(name, async (bpf) => {
     for (let tries = 0; bpf.queryTc({ ifindex: 101, direction: 'ingress', priority: 1000 }) === undefined; tries++) {

@@ -13,14 +13,20 @@ const run = (command: string, ...args: string[]): string => execFileSync(command
 /** Something to run at the end of a test, also of a failed one. */
 export type Cleanup = (undo: () => void) => void;
 
-/** A network namespace with `lo` up and a veth pair v0 (index 100) and v1 (index 101), both up. */
+/**
+ * Path of a network namespace with `lo` up and a veth pair v0 (index 100) and v1 (index 101), both up. Not made by
+ * `ip netns add`, which leaves a mount of /run/netns on itself behind.
+ */
 export const namespace = (cleanup: Cleanup): string => {
-  const name = unique();
-  run('ip', 'netns', 'add', name);
-  cleanup(() => run('ip', 'netns', 'del', name));
-  run('ip', '-n', name, 'link', 'add', 'v0', 'index', '100', 'type', 'veth', 'peer', 'name', 'v1', 'index', '101');
-  for (const device of ['lo', 'v0', 'v1']) run('ip', '-n', name, 'link', 'set', device, 'up');
-  return name;
+  const path = `/run/${unique()}`;
+  writeFileSync(path, '');
+  cleanup(() => rmSync(path));
+  run('unshare', `--net=${path}`, 'true');
+  cleanup(() => run('umount', path));
+  const ip = (...args: string[]): string => run('nsenter', `--net=${path}`, 'ip', ...args);
+  ip('link', 'add', 'v0', 'index', '100', 'type', 'veth', 'peer', 'name', 'v1', 'index', '101');
+  for (const device of ['lo', 'v0', 'v1']) ip('link', 'set', device, 'up');
+  return path;
 };
 
 /** A new folder under /run that is a mount point of nothing yet; unmounted and removed at the end. */
@@ -67,7 +73,7 @@ const transpile = (sources: readonly (readonly [file: string, text: string])[], 
 export const libraryPath = library;
 
 /** Runs a function in a fresh process inside a network namespace; it can use only its parameters. */
-export const inNamespace = <A, R>(name: string, body: (bpf: typeof Bpf, argument: A) => R | Promise<R>, argument: A): R => inChild(['nsenter', `--net=/run/netns/${name}`], body, argument);
+export const inNamespace = <A, R>(path: string, body: (bpf: typeof Bpf, argument: A) => R | Promise<R>, argument: A): R => inChild(['nsenter', `--net=${path}`], body, argument);
 
 /** Runs a function in a fresh process; it can use only its parameters. */
 export const inChild = <A, R>(prefix: readonly string[], body: (bpf: typeof Bpf, argument: A) => R | Promise<R>, argument: A, nodeArguments: readonly string[] = []): R => {

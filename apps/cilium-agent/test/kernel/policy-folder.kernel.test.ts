@@ -142,14 +142,10 @@ describe('the policy folder gone', () => {
   it('from the first start on: everybody is locked down until it is there', async () => {
     const { policies } = bench.node.folders;
     const never = `${policies}/never`;
-    await bench.restart({ flags: [`--policy-dir=${never}`].concat([]), command: [process.execPath, '-e', `
-      const args = process.argv.slice(1).filter((word) => word !== '--policy-dir=${policies}');
-      const { execFileSync } = require('node:child_process');
-      process.on('SIGTERM', () => process.exit(0));
-      const child = require('node:child_process').spawn(process.execPath, ['${new URL('../../dist/main.js', import.meta.url).pathname}', ...args], { stdio: 'inherit' });
-      child.on('exit', (code) => process.exit(code ?? 1));
-      process.on('exit', () => child.kill('SIGKILL'));
-    `, '--'] });
+    // The bench names the folder that is there; the agent is to be told of the other one alone.
+    const agent = new URL('../../dist/main.js', import.meta.url).pathname;
+    const onlyNever = `for word; do [ "$word" = '--policy-dir=${policies}' ] || set -- "$@" "$word"; shift; done; exec "$0" '${agent}' "$@"`;
+    await bench.restart({ flags: [`--policy-dir=${never}`], command: ['sh', '-c', onlyNever, process.execPath] });
     expect(await matrix()).toEqual(LOCKED);
     expect((await bench.client.healthz()).cilium).toMatchObject({ state: 'Failure', msg: expect.stringContaining('never') });
     await mkdir(never);
