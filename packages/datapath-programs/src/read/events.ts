@@ -5,10 +5,10 @@ import type { EventBatch } from '../datapath.ts';
 /** How often the ring is looked at: programs submit without waking anybody until a quarter of it is full. */
 const POLL_INTERVAL_MS = 20;
 
-/** Decoded events of the ring, batch after batch, until `signal` aborts or the loop ends. */
+/** Decoded events of the ring, batch after batch, until `signal` aborts or the loop ends. A loop that waits keeps the process alive. */
 export async function* readEvents(map: BpfMap, { signal }: { readonly signal?: AbortSignal }): AsyncGenerator<EventBatch, void, void> {
   if (signal?.aborted) return;
-  const ring = openRingBuffer(map, { pollIntervalMs: POLL_INTERVAL_MS });
+  const ring = openRingBuffer(map, { pollIntervalMs: POLL_INTERVAL_MS, keepAlive: true });
   const stop = (): void => ring.close();
   signal?.addEventListener('abort', stop, { once: true });
   try {
