@@ -33,11 +33,14 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
   run.removals = addresses.removals;
 
   for (const active of slots.remove) await retireSlot(run, active);
+  const retiredAt = slots.remove.length > 0 ? state.grace.mark() : undefined;
   // Who is still under the policies that the last switch replaced must not meet addresses that these never knew.
   if (slots.add.length + addresses.changes.length + addresses.removals.length > 0) await state.grace.wait(state.switchedAt);
   await extendVersions(run, policies.versions);
   const deferred = await changeAddresses(run, policies, addresses);
   await switchPolicies(run, policies.switching);
+  // A packet of an endpoint that is gone must not meet one that was never there beside it.
+  if (retiredAt !== undefined && slots.add.length > 0) await state.grace.wait(retiredAt);
   await bringUp(run, slots);
   await finishAddresses(run, addresses, deferred);
   await lockMisjudging(run);

@@ -81,5 +81,7 @@ describe('a packet that stands still while the writer goes on', () => {
 
   it('is never judged by what belongs to somebody else, when endpoints come and go', async () => {
     await fc.assert(fc.asyncProperty(states, held, run), { numRuns: 2000 });
+    // Here a packet of an endpoint that had gone once met one that came in the same pass.
+    await fc.assert(fc.asyncProperty(states, held, run), { numRuns: 700, seed: 1309303592 });
   }, 120_000);
 });
