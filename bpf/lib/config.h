@@ -18,6 +18,7 @@ CONFIG(__u32, timeout_tcp_syn, 60, "seconds after which a TCP flow is forgotten 
 CONFIG(__u32, timeout_tcp_fin, 10, "seconds after which a TCP flow is forgotten that both ends closed or one reset");
 CONFIG(__u32, timeout_any, 60, "seconds after which a flow of any other protocol is forgotten");
 CONFIG(__u32, events_wakeup, 2097152, "bytes waiting in cilium_events at which the consumer is woken (a quarter of the ring, a power of two)");
+CONFIG(__u32, service_seed, 0, "seed of the hash that chooses a backend; the same on all nodes, or Maglev tables are of no use");
 CONFIG(__u8, enable_ipv4, 1, "0: IPv4 and ARP packets of endpoints are dropped");
 CONFIG(__u8, enable_ipv6, 1, "0: IPv6 packets of endpoints are dropped");
 CONFIG(__u8, events_drop, 1, "1: dropped packets are reported");

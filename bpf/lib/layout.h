@@ -8,6 +8,7 @@
 #include "lib/fragments.h"
 #include "lib/metrics.h"
 #include "lib/policy.h"
+#include "lib/services.h"
 
 struct layout_anchor {
 	struct event event;
@@ -23,6 +24,9 @@ struct layout_anchor {
 	enum match_type match_type;
 	enum flow_state flow_state;
 	enum flow_flag flow_flag;
+	enum service_scope service_scope;
+	enum service_flag service_flag;
+	enum backend_state backend_state;
 	enum event_type event_type;
 	enum trace_point trace_point;
 	enum event_flag event_flag;

@@ -18,6 +18,8 @@ export interface DatapathConfig {
   readonly timeoutAny?: number;
   /** bytes waiting in cilium_events at which the consumer is woken (a quarter of the ring, a power of two). Default 2097152. */
   readonly eventsWakeup?: number;
+  /** seed of the hash that chooses a backend; the same on all nodes, or Maglev tables are of no use. Default 0. */
+  readonly serviceSeed?: number;
   /** 0: IPv4 and ARP packets of endpoints are dropped. Default 1. */
   readonly enableIpv4?: number;
   /** 0: IPv6 packets of endpoints are dropped. Default 1. */
@@ -49,6 +51,7 @@ export const CONFIG_VARIABLES: Readonly<Record<keyof DatapathConfig, ConfigVaria
   timeoutTcpFin: { variable: 'config_timeout_tcp_fin', size: 4, initial: 10, description: 'seconds after which a TCP flow is forgotten that both ends closed or one reset' },
   timeoutAny: { variable: 'config_timeout_any', size: 4, initial: 60, description: 'seconds after which a flow of any other protocol is forgotten' },
   eventsWakeup: { variable: 'config_events_wakeup', size: 4, initial: 2097152, description: 'bytes waiting in cilium_events at which the consumer is woken (a quarter of the ring, a power of two)' },
+  serviceSeed: { variable: 'config_service_seed', size: 4, initial: 0, description: 'seed of the hash that chooses a backend; the same on all nodes, or Maglev tables are of no use' },
   enableIpv4: { variable: 'config_enable_ipv4', size: 1, initial: 1, description: '0: IPv4 and ARP packets of endpoints are dropped' },
   enableIpv6: { variable: 'config_enable_ipv6', size: 1, initial: 1, description: '0: IPv6 packets of endpoints are dropped' },
   eventsDrop: { variable: 'config_events_drop', size: 1, initial: 1, description: '1: dropped packets are reported' },

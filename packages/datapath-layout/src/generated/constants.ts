@@ -77,3 +77,30 @@ export const EVENT_RING_SIZE = 8388608;
 
 /** EVENT_VERSION of the programs' headers. */
 export const EVENT_VERSION = 1;
+
+/** MAX_FRONTENDS of the programs' headers. */
+export const MAX_FRONTENDS = 65536;
+
+/** MAX_SERVICES of the programs' headers. */
+export const MAX_SERVICES = 65536;
+
+/** MAX_BACKENDS of the programs' headers. */
+export const MAX_BACKENDS = 131072;
+
+/** MAX_SERVICE_RUNS of the programs' headers. */
+export const MAX_SERVICE_RUNS = 1048576;
+
+/** MAX_SOURCE_RANGES of the programs' headers. */
+export const MAX_SOURCE_RANGES = 65536;
+
+/** MAX_AFFINITIES of the programs' headers. */
+export const MAX_AFFINITIES = 65536;
+
+/** VIP_BITS of the programs' headers. */
+export const VIP_BITS = 20;
+
+/** MAX_VIP_WORDS of the programs' headers. */
+export const MAX_VIP_WORDS = 16384;
+
+/** SERVICE_WILDCARD of the programs' headers. */
+export const SERVICE_WILDCARD = 4294967295;

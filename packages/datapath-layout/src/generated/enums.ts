@@ -134,6 +134,44 @@ export const FLOW_FLAG = {
 /** A value of enum flow_flag. */
 export type FlowFlag = (typeof FLOW_FLAG)[keyof typeof FLOW_FLAG];
 
+/** enum service_scope. */
+export const SERVICE_SCOPE = {
+  EXTERNAL: 0,
+  INTERNAL: 1,
+} as const;
+/** A value of enum service_scope. */
+export type ServiceScope = (typeof SERVICE_SCOPE)[keyof typeof SERVICE_SCOPE];
+
+/** enum service_flag. */
+export const SERVICE_FLAG = {
+  EXTERNAL_IP: 1,
+  NODE_PORT: 2,
+  EXTERNAL_LOCAL: 4,
+  HOST_PORT: 8,
+  AFFINITY: 16,
+  LOAD_BALANCER: 32,
+  ROUTABLE: 64,
+  SOURCE_RANGE: 128,
+  LOCAL_REDIRECT: 256,
+  INTERNAL_LOCAL: 4096,
+  TWO_SCOPES: 8192,
+  SOURCE_DENY: 16384,
+  DSR: 32768,
+  MAGLEV: 65536,
+} as const;
+/** A value of enum service_flag. */
+export type ServiceFlag = (typeof SERVICE_FLAG)[keyof typeof SERVICE_FLAG];
+
+/** enum backend_state. */
+export const BACKEND_STATE = {
+  ACTIVE: 0,
+  TERMINATING: 1,
+  QUARANTINED: 2,
+  MAINTENANCE: 3,
+} as const;
+/** A value of enum backend_state. */
+export type BackendState = (typeof BACKEND_STATE)[keyof typeof BACKEND_STATE];
+
 /** enum event_type. */
 export const EVENT_TYPE = {
   DROP: 1,

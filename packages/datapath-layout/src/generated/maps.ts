@@ -12,6 +12,8 @@ export interface MapSpec {
 /** The maps of the datapath, by the name under which they are pinned. */
 export const MAPS = {
   cilium_addresses: { type: 'hash', keySize: 16, valueSize: 4, maxEntries: 65536, flags: 0 },
+  cilium_affinities: { type: 'lru_hash', keySize: 24, valueSize: 16, maxEntries: 65536, flags: 0 },
+  cilium_backends: { type: 'array', keySize: 4, valueSize: 32, maxEntries: 131072, flags: 1024 },
   cilium_cells: { type: 'array', keySize: 4, valueSize: 64, maxEntries: 4096, flags: 1024 },
   cilium_devices: { type: 'array', keySize: 4, valueSize: 4, maxEntries: 65536, flags: 0 },
   cilium_devices_sparse: { type: 'hash', keySize: 4, valueSize: 4, maxEntries: 4096, flags: 0 },
@@ -19,12 +21,17 @@ export const MAPS = {
   cilium_events: { type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: 8388608, flags: 0 },
   cilium_flows: { type: 'lru_hash', keySize: 40, valueSize: 64, maxEntries: 131072, flags: 0 },
   cilium_fragments: { type: 'lru_hash', keySize: 40, valueSize: 16, maxEntries: 8192, flags: 0 },
+  cilium_frontends: { type: 'hash', keySize: 20, valueSize: 4, maxEntries: 65536, flags: 0 },
   cilium_metrics: { type: 'percpu_array', keySize: 4, valueSize: 16, maxEntries: 1024, flags: 0 },
   cilium_node: { type: 'array', keySize: 4, valueSize: 16400, maxEntries: 1, flags: 1024 },
   cilium_policy: { type: 'hash', keySize: 12, valueSize: 4, maxEntries: 131072, flags: 0 },
   cilium_prefixes: { type: 'lpm_trie', keySize: 20, valueSize: 4, maxEntries: 65536, flags: 1 },
   cilium_remotes: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 131072, flags: 1024 },
   cilium_rows: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 262144, flags: 1024 },
+  cilium_service_runs: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 1048576, flags: 1024 },
+  cilium_services: { type: 'array', keySize: 4, valueSize: 64, maxEntries: 65536, flags: 1024 },
+  cilium_source_ranges: { type: 'lpm_trie', keySize: 24, valueSize: 4, maxEntries: 65536, flags: 1 },
+  cilium_vips: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 16384, flags: 1024 },
 } as const satisfies Readonly<Record<string, MapSpec>>;
 
 /** The name of a map of the datapath. */

@@ -30,6 +30,61 @@ export const addressRef: Codec<AddressRef> = /* @__PURE__ */ struct(
 /** Byte offsets within struct address_ref. */
 export const addressRefOffsets = { ref: 0 } as const;
 
+/** struct affinity, 16 bytes. */
+export interface Affinity {
+  readonly backend: number;
+  readonly generation: number;
+  readonly lastUsed: number;
+  readonly reserved: number;
+}
+
+/** Codec of struct affinity. */
+export const affinity: Codec<Affinity> = /* @__PURE__ */ struct(
+  { backend: [u32, 0], generation: [u32, 4], lastUsed: [u32, 8], reserved: [u32, 12] },
+  16,
+);
+
+/** Byte offsets within struct affinity. */
+export const affinityOffsets = { backend: 0, generation: 4, lastUsed: 8, reserved: 12 } as const;
+
+/** struct affinity_key, 24 bytes. */
+export interface AffinityKey {
+  readonly client: Uint8Array;
+  readonly pool: number;
+  readonly reserved: number;
+}
+
+/** Codec of struct affinity_key. */
+export const affinityKey: Codec<AffinityKey> = /* @__PURE__ */ struct(
+  { client: [bytes(16), 0], pool: [u32, 16], reserved: [u32, 20] },
+  24,
+);
+
+/** Byte offsets within struct affinity_key. */
+export const affinityKeyOffsets = { client: 0, pool: 16, reserved: 20 } as const;
+
+/** struct backend, 32 bytes. */
+export interface Backend {
+  readonly address: Uint8Array;
+  readonly generation: number;
+  readonly pool: number;
+  readonly port: number;
+  readonly protocol: number;
+  readonly state: number;
+  readonly zone: number;
+  readonly flags: number;
+  readonly reserved: Uint8Array;
+}
+
+/** Codec of struct backend. */
+export const backend: Codec<Backend> = /* @__PURE__ */ struct(
+  { address: [bytes(16), 0], generation: [u32, 16], pool: [u32, 20], port: [be16, 24], protocol: [u8, 26], state: [u8, 27], zone: [u8, 28], flags: [u8, 29], reserved: [bytes(2), 30] },
+  32,
+);
+
+/** Byte offsets within struct backend. */
+export const backendOffsets = { address: 0, generation: 16, pool: 20, port: 24, protocol: 26, state: 27, zone: 28, flags: 29, reserved: 30 } as const;
+
 /** struct cell_half, 32 bytes. */
 export interface CellHalf {
   readonly version: number;
@@ -209,6 +264,37 @@ export const fragmentKey: Codec<FragmentKey> = /* @__PURE__ */ struct(
 /** Byte offsets within struct fragment_key. */
 export const fragmentKeyOffsets = { source: 0, destination: 16, id: 32, protocol: 36, reserved: 37 } as const;
 
+/** struct frontend, 4 bytes. */
+export interface Frontend {
+  readonly service: number;
+}
+
+/** Codec of struct frontend. */
+export const frontend: Codec<Frontend> = /* @__PURE__ */ struct(
+  { service: [u32, 0] },
+  4,
+);
+
+/** Byte offsets within struct frontend. */
+export const frontendOffsets = { service: 0 } as const;
+
+/** struct frontend_key, 20 bytes. */
+export interface FrontendKey {
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly protocol: number;
+  readonly scope: number;
+}
+
+/** Codec of struct frontend_key. */
+export const frontendKey: Codec<FrontendKey> = /* @__PURE__ */ struct(
+  { address: [bytes(16), 0], port: [be16, 16], protocol: [u8, 18], scope: [u8, 19] },
+  20,
+);
+
+/** Byte offsets within struct frontend_key. */
+export const frontendKeyOffsets = { address: 0, port: 16, protocol: 18, scope: 19 } as const;
+
 /** struct metric, 16 bytes. */
 export interface Metric {
   readonly packets: bigint;
@@ -315,3 +401,42 @@ export const rowBoundary: Codec<RowBoundary> = /* @__PURE__ */ struct(
 
 /** Byte offsets within struct row_boundary. */
 export const rowBoundaryOffsets = { start: 0, verdict: 4 } as const;
+
+/** struct service, 64 bytes. */
+export interface Service {
+  readonly target: bigint;
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly protocol: number;
+  readonly scope: number;
+  readonly flags: number;
+  readonly pool: number;
+  readonly affinityTimeout: number;
+  readonly generation: number;
+  readonly reserved: Uint8Array;
+}
+
+/** Codec of struct service. */
+export const service: Codec<Service> = /* @__PURE__ */ struct(
+  { target: [u64, 0], address: [bytes(16), 8], port: [be16, 24], protocol: [u8, 26], scope: [u8, 27], flags: [u32, 28], pool: [u32, 32], affinityTimeout: [u32, 36], generation: [u32, 40], reserved: [bytes(20), 44] },
+  64,
+);
+
+/** Byte offsets within struct service. */
+export const serviceOffsets = { target: 0, address: 8, port: 24, protocol: 26, scope: 27, flags: 28, pool: 32, affinityTimeout: 36, generation: 40, reserved: 44 } as const;
+
+/** struct source_range_key, 24 bytes. */
+export interface SourceRangeKey {
+  readonly prefixlen: number;
+  readonly service: number;
+  readonly address: Uint8Array;
+}
+
+/** Codec of struct source_range_key. */
+export const sourceRangeKey: Codec<SourceRangeKey> = /* @__PURE__ */ struct(
+  { prefixlen: [u32, 0], service: [u32, 4], address: [bytes(16), 8] },
+  24,
+);
+
+/** Byte offsets within struct source_range_key. */
+export const sourceRangeKeyOffsets = { prefixlen: 0, service: 4, address: 8 } as const;
