@@ -11,13 +11,34 @@ export function readMaps(btf) {
 /** linux/bpf.h, enum bpf_map_type: those in use. */
 const TYPES = { 1: 'hash', 2: 'array', 6: 'percpu_array', 9: 'lru_hash', 11: 'lpm_trie', 27: 'ringbuf' };
 
-/** maps.ts: what each map is made of. */
-export function emitMaps(btf, maps) {
-  const rows = maps.toSorted((a, b) => a.name.localeCompare(b.name)).map(({ name, type, maxEntries, flags, key, value }) => {
-    if (TYPES[type] === undefined) throw new Error(`codegen: map ${name} has type ${type}, which codegen does not know`);
-    const [keySize, valueSize] = [key, value].map((each) => (each === undefined ? 0 : btf.size(each)));
-    return `  ${name}: { type: '${TYPES[type]}', keySize: ${keySize}, valueSize: ${valueSize}, maxEntries: ${maxEntries}, flags: ${flags} },`;
-  });
+/** name -> row of maps.ts, over all objects; objects that share a map must agree on it. */
+function mergeRows(objects) {
+  const rows = new Map();
+  for (const { name: object, btf, maps } of objects) {
+    for (const map of maps) {
+      const row = specRow(btf, map);
+      const known = rows.get(map.name);
+      if (known !== undefined && known.row !== row) throw new Error(`codegen: map ${map.name} is ${row} in ${object}, but ${known.row} in ${known.object}`);
+      rows.set(map.name, known ?? { row, object });
+    }
+  }
+  return [...rows].sort(([a], [b]) => a.localeCompare(b));
+}
+
+function specRow(btf, { name, type, maxEntries, flags, key, value }) {
+  if (TYPES[type] === undefined) throw new Error(`codegen: map ${name} has type ${type}, which codegen does not know`);
+  const [keySize, valueSize] = [key, value].map((each) => (each === undefined ? 0 : btf.size(each)));
+  return `{ type: '${TYPES[type]}', keySize: ${keySize}, valueSize: ${valueSize}, maxEntries: ${maxEntries}, flags: ${flags} }`;
+}
+
+/** maps.ts: what each map is made of, and which object has which. `objects`: name, BTF and maps of each. */
+export function emitMaps(objects) {
+  const rows = mergeRows(objects).map(([name, { row }]) => `  ${name}: ${row},`);
+  const lists = objects.map(({ name, maps }) => [
+    `  ${name}: [`,
+    ...maps.map((map) => map.name).sort((a, b) => a.localeCompare(b)).map((map) => `    '${map}',`),
+    '  ],',
+  ].join('\n'));
   return [
     '/** What a map is made of; `valueSize` of a per-CPU map is one CPU’s, `maxEntries` of a ring its bytes. */',
     'export interface MapSpec {',
@@ -35,6 +56,17 @@ export function emitMaps(btf, maps) {
     '',
     '/** The name of a map of the datapath. */',
     'export type MapName = keyof typeof MAPS;',
+    '',
+    '/** The objects of the datapath and the maps that each of them uses; a map of several objects is one and the same. */',
+    'export const OBJECT_MAPS = {',
+    ...lists,
+    '} as const satisfies Readonly<Record<string, readonly MapName[]>>;',
+    '',
+    '/** The name of an object of the datapath. */',
+    'export type ObjectName = keyof typeof OBJECT_MAPS;',
+    '',
+    '/** The maps of one object. */',
+    'export type ObjectMapName<Name extends ObjectName = ObjectName> = (typeof OBJECT_MAPS)[Name][number];',
     '',
   ].join('\n');
 }

@@ -2,34 +2,34 @@ import { camel, pascal } from './names.mjs';
 
 const INTEGERS = { 1: 'u8', 2: 'u16', 4: 'u32', 8: 'u64' };
 
-/** The structs that the layouts need: keys and values of maps, events, and what lies within them, innermost first. */
-export function collectStructs(btf, roots) {
+/** What the roots lead to: keys and values of maps, events, and what lies within them. By name: type and BTF. */
+function collectStructs(btf, roots) {
   const found = new Map();
   const visit = (id) => {
     const type = btf.resolve(id);
     if (type.kind === 'ARRAY') visit(type.type_id);
     if (type.kind !== 'STRUCT' || found.has(type.name)) return;
     for (const member of type.members) visit(member.type_id);
-    found.set(type.name, type);
+    found.set(type.name, { type, btf });
   };
   for (const root of roots) visit(root);
-  return ordered([...found.values()], btf);
+  return found;
 }
 
 /** By name, but what lies within a struct before it: the order of BTF changes with the programs' code. */
-function ordered(structs, btf) {
+function ordered(structs) {
   const done = new Set();
-  const put = (type) => {
-    if (done.has(type)) return;
+  const put = ({ type, btf }) => {
+    if (done.has(type.name)) return;
     for (const member of type.members) {
       let inner = btf.resolve(member.type_id);
       while (inner.kind === 'ARRAY') inner = btf.resolve(inner.type_id);
-      if (inner.kind === 'STRUCT') put(inner);
+      if (inner.kind === 'STRUCT') put(structs.get(inner.name));
     }
-    done.add(type);
+    done.add(type.name);
   };
-  for (const type of structs.sort((a, b) => a.name.localeCompare(b.name))) put(type);
-  return [...done];
+  for (const name of [...structs.keys()].sort((a, b) => a.localeCompare(b))) put(structs.get(name));
+  return [...done].map((name) => structs.get(name));
 }
 
 /** The codec expression and TypeScript type of a member. */
@@ -73,9 +73,20 @@ function emitStruct(btf, type, imports) {
   ].join('\n');
 }
 
-/** structs.ts: an interface, a codec and the offsets of each struct. */
-export function emitStructs(btf, structs) {
+/** structs.ts: an interface, a codec and the offsets of each struct; objects that share one must agree on it. */
+export function emitStructs(objects) {
   const imports = new Set();
-  const body = structs.map((type) => emitStruct(btf, type, imports)).join('\n');
+  const structs = new Map();
+  const texts = new Map();
+  for (const { name: object, btf, roots } of objects) {
+    for (const [name, found] of collectStructs(btf, roots)) {
+      const text = emitStruct(btf, found.type, imports);
+      const known = texts.get(name);
+      if (known !== undefined && known.text !== text) throw new Error(`codegen: struct ${name} of ${object} is not what it is in ${known.object}`);
+      texts.set(name, known ?? { text, object });
+      if (!structs.has(name)) structs.set(name, found);
+    }
+  }
+  const body = ordered(structs).map(({ type }) => texts.get(type.name).text).join('\n');
   return `import { ${[...imports].sort().join(', ')}, type Codec } from '@cilium-ts/bpf-maps';\n\n${body}`;
 }

@@ -65,8 +65,11 @@ export {
 } from './generated/enums.ts';
 export {
   MAPS,
+  OBJECT_MAPS,
   type MapName,
   type MapSpec,
+  type ObjectMapName,
+  type ObjectName,
 } from './generated/maps.ts';
 export {
   REASON_TEXTS,

@@ -1,5 +1,5 @@
 import type { Logger } from '@cilium-ts/core';
-import type { DatapathConfig, DatapathEvent, DecodedVerdict, DirectionName, FlowEntry, MapName } from '@cilium-ts/datapath-layout';
+import type { DatapathConfig, DatapathEvent, DecodedVerdict, DirectionName, FlowEntry, MapName, ObjectMapName } from '@cilium-ts/datapath-layout';
 import type { BpfMap, Program } from 'libbpf-napi';
 import type { ApplyReport, DesiredState, RestoredState, Slot } from './state/desired.ts';
 
@@ -9,7 +9,8 @@ export interface DatapathDependencies {
 }
 
 /** Maps whose size is chosen at start: entries, or bytes for `cilium_events`. */
-export type MapSizes = { readonly [Name in Extract<MapName, 'cilium_addresses' | 'cilium_prefixes' | 'cilium_remotes' | 'cilium_policy' | 'cilium_rows' | 'cilium_flows' | 'cilium_fragments' | 'cilium_events' | 'cilium_endpoints'>]?: number };
+export type MapSizes = { readonly [Name in Extract<MapName, 'cilium_addresses' | 'cilium_prefixes' | 'cilium_remotes' | 'cilium_policy' | 'cilium_rows' | 'cilium_flows' | 'cilium_fragments' | 'cilium_events' | 'cilium_endpoints'
+  | 'cilium_frontends' | 'cilium_services' | 'cilium_backends' | 'cilium_service_runs' | 'cilium_source_ranges' | 'cilium_affinities'>]?: number };
 
 /** Where and how the datapath runs. */
 export interface DatapathOptions {
@@ -65,7 +66,7 @@ export interface ForeignFilter {
 /** The datapath in the kernel: loaded programs, pinned maps. Owns file descriptors; what it pinned and attached outlives it. */
 export interface Datapath extends AsyncDisposable {
   /** The maps by pin name, for reading. Writing is apply()'s alone. */
-  readonly maps: Readonly<Record<MapName, BpfMap>>;
+  readonly maps: Readonly<Record<ObjectMapName<'bpf_lxc'>, BpfMap>>;
   readonly programs: { readonly fromContainer: Program; readonly toContainer: Program };
   /** What was in force when the datapath was opened. */
   readonly restored: RestoredState;

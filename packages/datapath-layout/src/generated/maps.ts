@@ -36,3 +36,36 @@ export const MAPS = {
 
 /** The name of a map of the datapath. */
 export type MapName = keyof typeof MAPS;
+
+/** The objects of the datapath and the maps that each of them uses; a map of several objects is one and the same. */
+export const OBJECT_MAPS = {
+  bpf_lxc: [
+    'cilium_addresses',
+    'cilium_affinities',
+    'cilium_backends',
+    'cilium_cells',
+    'cilium_devices',
+    'cilium_devices_sparse',
+    'cilium_endpoints',
+    'cilium_events',
+    'cilium_flows',
+    'cilium_fragments',
+    'cilium_frontends',
+    'cilium_metrics',
+    'cilium_node',
+    'cilium_policy',
+    'cilium_prefixes',
+    'cilium_remotes',
+    'cilium_rows',
+    'cilium_service_runs',
+    'cilium_services',
+    'cilium_source_ranges',
+    'cilium_vips',
+  ],
+} as const satisfies Readonly<Record<string, readonly MapName[]>>;
+
+/** The name of an object of the datapath. */
+export type ObjectName = keyof typeof OBJECT_MAPS;
+
+/** The maps of one object. */
+export type ObjectMapName<Name extends ObjectName = ObjectName> = (typeof OBJECT_MAPS)[Name][number];

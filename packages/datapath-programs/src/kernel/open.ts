@@ -1,5 +1,5 @@
-import { silentLogger } from '@cilium-ts/core';
-import { MAPS, type MapName } from '@cilium-ts/datapath-layout';
+import { silentLogger, type Logger } from '@cilium-ts/core';
+import type { ObjectMapName } from '@cilium-ts/datapath-layout';
 import { membarrierGlobal, type BpfMap, type MappedArray } from 'libbpf-napi';
 import type { Datapath, DatapathDependencies, DatapathOptions } from '../datapath.ts';
 import type { DatapathStore, WordArray } from '../ports.ts';
@@ -7,7 +7,7 @@ import { dumpAddresses, dumpFlows, dumpMetrics, dumpPolicy } from '../read/dump.
 import { readEvents } from '../read/events.ts';
 import { createWriter } from '../write/writer.ts';
 import { attachPrograms, detachPrograms } from './attach.ts';
-import { loadPrograms } from './load.ts';
+import { loadObject } from './load.ts';
 
 /**
  * Loads the datapath: creates the maps or takes over those that are pinned, has the programs verified with the given
@@ -17,7 +17,7 @@ import { loadPrograms } from './load.ts';
  */
 export async function openDatapath(dependencies: DatapathDependencies, options: DatapathOptions): Promise<Datapath> {
   const logger = dependencies.logger ?? silentLogger;
-  const loaded = await loadPrograms(options, logger);
+  const loaded = await loadDatapath(options, logger);
   const world = { ipv4: options.config?.worldIpv4 ?? 9, ipv6: options.config?.worldIpv6 ?? 10 };
   try {
     const store = kernelStore(loaded.maps);
@@ -29,7 +29,18 @@ export async function openDatapath(dependencies: DatapathDependencies, options: 
   }
 }
 
-function datapathOf(loaded: Awaited<ReturnType<typeof loadPrograms>>, store: DatapathStore, writer: Awaited<ReturnType<typeof createWriter>>): Datapath {
+interface LoadedDatapath {
+  readonly maps: Datapath['maps'];
+  readonly programs: Datapath['programs'];
+  close(): void;
+}
+
+async function loadDatapath(options: DatapathOptions, logger: Logger): Promise<LoadedDatapath> {
+  const { maps, programs, close } = await loadObject({ object: 'bpf_lxc', programs: ['cil_from_container', 'cil_to_container'] }, options, logger);
+  return { maps, programs: { fromContainer: programs.cil_from_container, toContainer: programs.cil_to_container }, close };
+}
+
+function datapathOf(loaded: LoadedDatapath, store: DatapathStore, writer: Awaited<ReturnType<typeof createWriter>>): Datapath {
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await writer.close();
@@ -55,7 +66,7 @@ function datapathOf(loaded: Awaited<ReturnType<typeof loadPrograms>>, store: Dat
 }
 
 /** The kernel's maps as the writer's ports. */
-export function kernelStore(maps: Readonly<Record<MapName, BpfMap>>): DatapathStore {
+export function kernelStore(maps: Readonly<Record<ObjectMapName<'bpf_lxc'>, BpfMap>>): DatapathStore {
   return {
     node: words(maps.cilium_node.mmap()),
     cells: words(maps.cilium_cells.mmap()),
@@ -78,6 +89,3 @@ function words(mapped: MappedArray): WordArray {
     store: (index, value) => mapped.store64(index, value),
   };
 }
-
-/** The names of all maps. */
-export const MAP_NAMES = Object.keys(MAPS) as readonly MapName[];

@@ -1,29 +1,36 @@
 import { release } from 'node:os';
 import { errorCode, errorMessage } from '@cilium-ts/core';
+import type { ObjectName } from '@cilium-ts/datapath-layout';
 import { probe, type Feature } from 'libbpf-napi';
 import { DatapathError } from '../error.ts';
 
-/** What the programs and maps are made of. */
-const NEEDED: readonly Feature[] = [
-  { kind: 'program', type: 'sched_cls' },
+/** What programs and maps of every object are made of. */
+const EVERYWHERE: readonly Feature[] = [
   { kind: 'map', type: 'hash' },
   { kind: 'map', type: 'lru_hash' },
   { kind: 'map', type: 'lpm_trie' },
   { kind: 'map', type: 'percpu_array' },
   { kind: 'map', type: 'ringbuf' },
-  { kind: 'helper', helper: 'redirect_peer', programType: 'sched_cls' },
-  { kind: 'helper', helper: 'skc_lookup_tcp', programType: 'sched_cls' },
-  { kind: 'helper', helper: 'jiffies64', programType: 'sched_cls' },
 ];
+
+/** What the programs of an object need besides. */
+const BY_OBJECT: Readonly<Record<ObjectName, readonly Feature[]>> = {
+  bpf_lxc: [
+    { kind: 'program', type: 'sched_cls' },
+    { kind: 'helper', helper: 'redirect_peer', programType: 'sched_cls' },
+    { kind: 'helper', helper: 'skc_lookup_tcp', programType: 'sched_cls' },
+    { kind: 'helper', helper: 'jiffies64', programType: 'sched_cls' },
+  ],
+};
 
 const NO_PRIVILEGES = ['EPERM', 'EACCES'];
 
 /**
- * Makes sure that the kernel can run the datapath at all. Answers are cached by libbpf-napi.
+ * Makes sure that the kernel can run an object at all. Answers are cached by libbpf-napi.
  * @throws DatapathError `not-permitted`, or `feature-missing` naming every missing feature with what would provide it
  */
-export function checkFeatures(): void {
-  const missing = NEEDED.map(ask).filter((reason) => reason !== undefined);
+export function checkFeatures(object: ObjectName): void {
+  const missing = [...EVERYWHERE, ...BY_OBJECT[object]].map(ask).filter((reason) => reason !== undefined);
   if (missing.length > 0) throw new DatapathError('feature-missing', `load the datapath: ${missing.join('; ')} (this is Linux ${release()}; 6.1 is the oldest supported)`);
 }
 
