@@ -33,7 +33,9 @@
 #define IPV4_SIZE 20
 #define IPV6_SIZE 40
 #define TCP_SIZE 20
-/* Ethernet, IPv4 with all options, TCP without: what the fast path wants to find in the linear part. */
+/* What the fast path wants to find in the linear part, and how much it pulls in where that is not there. */
+#define LINEAR_IPV4 (ETHERNET_SIZE + IPV4_SIZE + TCP_SIZE)
+#define LINEAR_IPV6 (ETHERNET_SIZE + IPV6_SIZE + TCP_SIZE)
 #define LINEAR_WANTED (ETHERNET_SIZE + 60 + TCP_SIZE)
 
 #define TCP_FIN 0x01

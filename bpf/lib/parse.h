@@ -36,6 +36,12 @@ inline_always void *packet_end(struct __sk_buff *ctx)
 	return (void *)(long)ctx->data_end;
 }
 
+/* Makes the first `wanted` bytes linear, or all there are. Pointers into the packet are read anew after it. */
+inline_always void linear_pull(struct __sk_buff *ctx, __u32 wanted)
+{
+	bpf_skb_pull_data(ctx, ctx->len < wanted ? ctx->len : wanted);
+}
+
 /*
  * Source routes lead elsewhere than to the destination that is judged. Whatever else is well-formed is let through, by
  * way of the stack, which acts on it.
@@ -228,6 +234,7 @@ inline_always int ipv4_parse(struct __sk_buff *ctx, struct packet *p)
 		if (result < 0)
 			return result;
 		p->traits |= TRAIT_OPTIONS;
+		linear_pull(ctx, LINEAR_WANTED);
 	}
 	return ETHERNET_SIZE + header;
 }
@@ -270,6 +277,6 @@ inline_always int ipv6_parse(struct __sk_buff *ctx, struct packet *p)
 		p->traits |= p->walk_fragment == FRAGMENT_LATER ? TRAIT_FRAGMENT | TRAIT_LATER_FRAGMENT : TRAIT_FRAGMENT;
 	walked &= 0xffff;
 	/* behind extension headers the transport header may lie outside the linear part */
-	bpf_skb_pull_data(ctx, ctx->len < (__u32)walked + TCP_SIZE ? ctx->len : (__u32)walked + TCP_SIZE);
+	linear_pull(ctx, walked + TCP_SIZE);
 	return walked;
 }

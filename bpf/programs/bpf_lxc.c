@@ -31,8 +31,9 @@ inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 di
 	if (ctx->vlan_present)
 		return -DROP_VLAN_FILTERED;
 	linear = ctx->data_end - ctx->data;
-	if (linear < LINEAR_WANTED && linear < ctx->len)
-		bpf_skb_pull_data(ctx, ctx->len < LINEAR_WANTED ? ctx->len : LINEAR_WANTED);
+	/* a sender's stack leaves the headers in the linear part and the payload, be it one byte, out of it: let it be */
+	if (linear < (ctx->protocol == bpf_htons(ETH_P_IP) ? LINEAR_IPV4 : LINEAR_IPV6) && linear < ctx->len)
+		linear_pull(ctx, LINEAR_WANTED);
 	return 0;
 }
 
