@@ -21,13 +21,17 @@
 	X(UNKNOWN_TARGET, 150, "Unknown L3 target address") \
 	X(STALE_IP, 151, "Stale or unroutable IP") \
 	X(NO_LOCAL_ENDPOINT, 152, "No matching local container found") \
+	X(L4_CHECKSUM, 154, "Error while correcting L4 checksum") \
 	X(FLOW_INSERT_FAILED, 155, "CT: map insertion failed") \
 	X(INVALID_EXTENSION_HEADER, 156, "Invalid IPv6 extension header") \
+	X(NO_SERVICE, 158, "Service backend not found") \
 	X(UNKNOWN_FLOW, 163, "Unknown connection tracking state") \
 	X(UNSUPPORTED_L2, 166, "Unsupported L2 protocol") \
+	X(NAT_NO_MAPPING, 167, "No mapping for NAT masquerade") \
 	X(UNKNOWN_SENDER, 172, "Unknown sender") \
 	X(FRAGMENT_NOT_FOUND, 175, "First logical datagram fragment not found") \
 	X(FORBIDDEN_ICMP6, 176, "Forbidden ICMPv6 message") \
+	X(NOT_IN_SRC_RANGE, 177, "Denied by LB src-range check") \
 	X(POLICY_DENY, 181, "Policy denied by denylist") \
 	X(VLAN_FILTERED, 182, "VLAN traffic disallowed by VLAN filter") \
 	X(MULTICAST_HANDLED, 201, "Multicast handled") \

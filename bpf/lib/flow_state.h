@@ -11,11 +11,6 @@ inline_always int is_syn(struct packet *p)
 	return p->protocol == IPPROTO_TCP && (p->traits & TRAIT_INITIAL) && !(p->traits & TRAIT_LATER_FRAGMENT);
 }
 
-inline_always __u32 timeout_ticks(__u32 seconds)
-{
-	return (__u64)seconds * config_jiffies_per_second >> FLOW_TICK_SHIFT;
-}
-
 inline_always int is_closing(__u32 state)
 {
 	return (state & FLOW_RESET) || (state & (FLOW_FIN_0 | FLOW_FIN_1)) == (FLOW_FIN_0 | FLOW_FIN_1);

@@ -5,6 +5,7 @@
 #include "lib/common.h"
 #include "lib/config.h"
 #include "lib/node.h"
+#include "lib/ticks.h"
 
 #define MAX_FLOWS 131072
 
@@ -47,15 +48,12 @@ enum flow_flag {
 	FLOW_LATE = 2, /* the remote address is the node's by the kernel's word only: decided again for each packet */
 };
 
-/* last_seen counts jiffies >> FLOW_TICK_SHIFT: 64 ms at 1000 Hz, 640 ms at 100 Hz. */
-#define FLOW_TICK_SHIFT 6
-
 struct flow {
 	__u64 decision; /* changed by one compare-and-swap */
 	__u32 generation[2]; /* of the slot, or the counter of the bucket */
 	__u32 end[2];
 	__u32 identity[2];
-	__u32 last_seen;
+	__u32 last_seen; /* ticks */
 	__u32 state;
 	__u8 began; /* the end that began */
 	__u8 reserved;

@@ -4,6 +4,10 @@
  * of datapath-programs. Only cilium_frontends and cilium_source_ranges are hashes, which receive nothing but inserts
  * between two grace periods; all else is arrays that programs and writer share by memory. A frontend changes its
  * backends by one 8-byte store (service.target), a backend ends by one 4-byte store (backend.generation).
+ *
+ * Flows that ran to an address before it was a service's hold on to what was decided then: whoever adds or removes a
+ * frontend counts up the bucket of its address (cilium_node.address_buckets; addresses_generation for "every address of
+ * this node") afterwards, and they are decided anew.
  */
 #pragma once
 

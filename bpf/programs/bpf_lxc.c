@@ -9,6 +9,7 @@
 #include "lib/deliver.h"
 #include "lib/flow_find.h"
 #include "lib/local_link.h"
+#include "lib/select.h"
 
 /* The parity of the epoch is read here, once, before any policy or address; everything else of this packet follows it. */
 inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 direction)
@@ -24,7 +25,7 @@ inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 di
 	if (!node)
 		return -DROP_INTERNAL;
 	p->parity = *(volatile __u64 *)&node->epoch & 1;
-	p->now = bpf_jiffies64() >> FLOW_TICK_SHIFT;
+	p->now = ticks_now();
 	p->slot = device_slot(ctx->ifindex) - 1;
 	if (p->slot == NO_SLOT)
 		return direction == DIRECTION_EGRESS ? -DROP_UNKNOWN_SENDER : -DROP_NO_LOCAL_ENDPOINT;

@@ -15,6 +15,9 @@ export const NO_SLOT = 4294967295;
 /** ADDRESS_BUCKETS of the programs' headers. */
 export const ADDRESS_BUCKETS = 4096;
 
+/** FLOW_TICK_SHIFT of the programs' headers. */
+export const FLOW_TICK_SHIFT = 6;
+
 /** MAX_ADDRESSES of the programs' headers. */
 export const MAX_ADDRESSES = 65536;
 
@@ -62,9 +65,6 @@ export const DECISION_ALLOWED = 1152921504606846976n;
 
 /** DECISION_AUDITED of the programs' headers. */
 export const DECISION_AUDITED = 2305843009213693952n;
-
-/** FLOW_TICK_SHIFT of the programs' headers. */
-export const FLOW_TICK_SHIFT = 6;
 
 /** MAX_FRAGMENTS of the programs' headers. */
 export const MAX_FRAGMENTS = 8192;
