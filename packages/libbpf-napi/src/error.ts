@@ -16,9 +16,10 @@ export type LibbpfCode =
  * - `NOT_SUPPORTED`: the kernel lacks the feature; the message names the version or option that provides it,
  * - `NOT_FOUND`: the object has no map, program or variable of that name,
  * - `ITERATION_ABORTED`: a map changed so fast that walking it would not end,
- * - `BTF_INVALID`: type information that cannot be read.
+ * - `BTF_INVALID`: type information that cannot be read,
+ * - `NOT_CGROUP2`: the folder is not in a cgroup2 file system.
  */
-export type LibbpfErrorCode = ErrnoName | LibbpfCode | 'ADDON_LOAD' | 'HANDLE_CLOSED' | 'NOT_SUPPORTED' | 'NOT_FOUND' | 'ITERATION_ABORTED' | 'BTF_INVALID';
+export type LibbpfErrorCode = ErrnoName | LibbpfCode | 'ADDON_LOAD' | 'HANDLE_CLOSED' | 'NOT_SUPPORTED' | 'NOT_FOUND' | 'ITERATION_ABORTED' | 'BTF_INVALID' | 'NOT_CGROUP2';
 
 export interface LibbpfErrorDetails {
   readonly errno?: number | undefined;

@@ -1,8 +1,8 @@
 import { failure, LibbpfError, type LibbpfErrorDetails } from './error.ts';
 import { native } from './native.ts';
-import type { Handle } from './native-binding.ts';
+import type { Handle, HandleKind } from './native-binding.ts';
 
-type AnyHandle = Handle<'object' | 'map' | 'program' | 'link' | 'ring'>;
+type AnyHandle = Handle<HandleKind>;
 
 /** A native handle and whether it is still open. Closing is idempotent; the garbage collector closes what is forgotten. */
 export class HandleBox<H extends AnyHandle> {

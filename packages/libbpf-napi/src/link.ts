@@ -1,25 +1,10 @@
 import { checkInteger, checkString, U32_MAX } from './arguments.ts';
 import { check, HandleBox, unwrap } from './handle.ts';
+import { linkInfo, type LinkInfo } from './link-info.ts';
 import { native } from './native.ts';
 import type { LinkHandle } from './native-binding.ts';
 import { removePin } from './pin.ts';
 import type { Program } from './program.ts';
-
-/** What the kernel says about a link. */
-export interface LinkInfo {
-  readonly id: number;
-  /** enum bpf_link_type of linux/bpf.h: 11 is tcx. */
-  readonly type: number;
-  readonly programId: number;
-  /** Of a tcx link; 0 once its device is gone. */
-  readonly ifindex: number;
-  /** Of a tcx link. */
-  readonly direction: 'ingress' | 'egress' | undefined;
-}
-
-// linux/bpf.h since 6.6: enum bpf_link_type, enum bpf_attach_type
-const LINK_TYPE_TCX = 11;
-const TCX_INGRESS = 46;
 
 /**
  * The attachment of a program. It lasts as long as something holds it: this handle, or a pin. Close it, or let `using`
@@ -29,7 +14,7 @@ export class Link implements Disposable {
   readonly #box: HandleBox<LinkHandle>;
   readonly #what: string;
 
-  /** Use attachTcx, openPinnedLink or openLinkById. Takes ownership of the handle. */
+  /** Use attachTcx, attachXdp, attachCgroup, attachNetns, openPinnedLink or openLinkById. Takes ownership of the handle. */
   constructor(handle: LinkHandle, what: string) {
     this.#box = new HandleBox(handle, what);
     this.#what = what;
@@ -37,9 +22,7 @@ export class Link implements Disposable {
 
   /** Read anew on each access. */
   get info(): LinkInfo {
-    const [type, id, programId, ifindex, attachType] = unwrap(native().linkInfo(this.handle('reading link information')), `reading information on ${this.#what}`, { syscall: 'bpf(BPF_OBJ_GET_INFO_BY_FD)' });
-    if (type !== LINK_TYPE_TCX) return { id, type, programId, ifindex: 0, direction: undefined };
-    return { id, type, programId, ifindex, direction: attachType === TCX_INGRESS ? 'ingress' : 'egress' };
+    return linkInfo(unwrap(native().linkInfo(this.handle('reading link information')), `reading information on ${this.#what}`, { syscall: 'bpf(BPF_OBJ_GET_INFO_BY_FD)' }));
   }
 
   /** The file descriptor, valid until close(). Do not close it yourself. */
@@ -56,13 +39,17 @@ export class Link implements Disposable {
     return this.#box.get(action);
   }
 
-  /** Puts another program in place, atomically: each packet sees the old one or the new one. */
-  update(program: Program): void {
+  /**
+   * Puts another program in place, atomically: each packet, or call, meets the old one or the new one.
+   * @param options.expected only if this program is in place now; otherwise `EPERM`
+   * @throws LibbpfError `ENOLINK` when what it was attached to is gone
+   */
+  update(program: Program, options: { readonly expected?: Program } = {}): void {
     const action = `replacing the program of ${this.#what}`;
-    check(native().linkUpdate(this.handle(action), program.handle(action)), action, { syscall: 'bpf(BPF_LINK_UPDATE)' });
+    check(native().linkUpdate(this.handle(action), program.handle(action), options.expected?.handle(action)), action, { syscall: 'bpf(BPF_LINK_UPDATE)' });
   }
 
-  /** Ends the attachment now, whoever else holds the link (Linux 5.8). */
+  /** Ends the attachment now, whoever else holds the link (Linux 5.8); of an XDP link since 5.9. */
   detach(): void {
     const action = `detaching ${this.#what}`;
     check(native().linkDetach(this.handle(action)), action, { syscall: 'bpf(BPF_LINK_DETACH)' });

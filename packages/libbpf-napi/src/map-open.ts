@@ -15,13 +15,34 @@ export interface MapSpec {
   readonly name?: string;
   /** See `mapFlags`. An LPM trie needs `mapFlags.noPrealloc`, which is added by itself. */
   readonly flags?: number;
-  /** For an array or hash of maps: any map of the shape of the inner ones. */
-  readonly inner?: BpfMap;
+  /** For an array or hash of maps: the shape of the inner ones, or any map that has it. See putInnerMap(). */
+  readonly inner?: InnerMapSpec | BpfMap;
   readonly numaNode?: number;
 }
 
+/** The shape that every map inside a map of maps must have. */
+export type InnerMapSpec = Omit<MapSpec, 'inner' | 'name' | 'numaNode'>;
+
+/** Types whose values are maps. */
+const OF_MAPS: readonly MapType[] = ['array_of_maps', 'hash_of_maps'];
+
+const checkInner = ({ type, valueSize, inner }: MapSpec): void => {
+  const takesInner = OF_MAPS.includes(type);
+  if (takesInner && inner === undefined) throw new TypeError(`spec.inner: a map of type ${type} needs the shape of its inner maps`);
+  if (!takesInner && inner !== undefined) throw new TypeError(`spec.inner: a map of type ${type} holds no maps`);
+  // Written as a descriptor, read as an id: kernel/bpf/map_in_map.c
+  if (takesInner && valueSize !== 4) throw new RangeError(`spec.valueSize: a map of type ${type} has values of 4 bytes, got ${valueSize}`);
+};
+
 /** Creates a map that belongs to no object. */
 export const createMap = (spec: MapSpec): BpfMap => {
+  checkInner(spec);
+  if (spec.inner === undefined || spec.inner instanceof BpfMap) return create(spec, spec.inner);
+  using template = create(spec.inner, undefined);
+  return create(spec, template);
+};
+
+const create = (spec: MapSpec, inner: BpfMap | undefined): BpfMap => {
   const type = mapTypeNumber(spec.type, 'spec.type');
   const name = spec.name ?? '';
   if (!/^[A-Za-z0-9_.]{0,15}$/.test(name)) throw new TypeError(`spec.name: expected at most 15 letters, digits, '_' or '.', got ${JSON.stringify(name)}`);
@@ -31,7 +52,7 @@ export const createMap = (spec: MapSpec): BpfMap => {
   let flags = checkInteger(spec.flags ?? 0, 'spec.flags', 0, U32_MAX) | (spec.type === 'lpm_trie' ? mapFlags.noPrealloc : 0);
   if (spec.numaNode !== undefined) flags |= mapFlags.numaNode;
   const action = `creating map '${name}' (${spec.type}, ${spec.maxEntries} entries)`;
-  return new BpfMap(unwrap(native().mapCreate(type, name, spec.keySize, spec.valueSize, spec.maxEntries, flags >>> 0, spec.inner?.handle(action), spec.numaNode ?? 0), action, { syscall: 'bpf(BPF_MAP_CREATE)' }));
+  return new BpfMap(unwrap(native().mapCreate(type, name, spec.keySize, spec.valueSize, spec.maxEntries, flags >>> 0, inner?.handle(action), spec.numaNode ?? 0), action, { syscall: 'bpf(BPF_MAP_CREATE)' }));
 };
 
 /** Opens a map by its path on a bpffs. @throws LibbpfError `ENOENT` when nothing is there, `EINVAL` when it is no map */

@@ -2,8 +2,9 @@
 // takeLog(). Arguments are checked by the callers; the addon checks again only what memory safety needs.
 
 declare const handleKind: unique symbol;
+export type HandleKind = 'object' | 'map' | 'program' | 'link' | 'ring' | 'statistics';
 /** An opaque, type-tagged pointer of the addon. */
-export interface Handle<Kind extends 'object' | 'map' | 'program' | 'link' | 'ring'> {
+export interface Handle<Kind extends HandleKind> {
   readonly [handleKind]: Kind;
 }
 export type ObjectHandle = Handle<'object'>;
@@ -11,6 +12,7 @@ export type MapHandle = Handle<'map'>;
 export type ProgramHandle = Handle<'program'>;
 export type LinkHandle = Handle<'link'>;
 export type RingHandle = Handle<'ring'>;
+export type StatisticsHandle = Handle<'statistics'>;
 
 /** Zero or a negative errno. */
 export type Status = number;
@@ -25,8 +27,10 @@ export type RawProgramSpec = [string, string, number, number, boolean];
 export type RawMapInfo = [number, number, number, number, number, string, number, number, number, number, number];
 /** [type, id, name, tag, verifiedInstructions, jitedSize, translatedSize, loadTime, runTime, runCount, btfId, mapIds…] */
 export type RawProgramInfo = [number, number, string, string, number, number, number, number, number, number, number, ...number[]];
-/** [type, id, programId, ifindex, attachType] */
-export type RawLinkInfo = [number, number, number, number, number];
+/** [type, id, programId, three words of which each kind of link has its own use] */
+export type RawLinkInfo = [number, number, number, number, number, number];
+/** [type, keySize, valueSize, maxEntries, flags] */
+export type RawInnerMap = [number, number, number, number, number];
 
 export interface NativeBinding {
   takeLog(): string | undefined;
@@ -34,18 +38,20 @@ export interface NativeBinding {
   mountBpffs(path: string): Status;
   possibleCpus(): number;
   libbpfVersion(): string;
-  close(handle: Handle<'object' | 'map' | 'program' | 'link' | 'ring'>): void;
+  close(handle: Handle<HandleKind>): void;
   fd(handle: MapHandle | ProgramHandle | LinkHandle): number;
   pin(handle: MapHandle | ProgramHandle | LinkHandle, path: string): Status;
 
   objectOpen(source: string | Uint8Array, name: string | undefined): ObjectHandle | Status;
   objectMaps(object: ObjectHandle): RawMapSpec[];
+  objectInnerMap(object: ObjectHandle, map: string): RawInnerMap | undefined;
   objectPrograms(object: ObjectHandle): RawProgramSpec[];
   objectBtf(object: ObjectHandle): Uint8Array | undefined;
   objectSetMaxEntries(object: ObjectHandle, map: string, maxEntries: number): Status;
   objectSetPinPath(object: ObjectHandle, map: string, path: string | undefined): Status;
   objectSetAutocreate(object: ObjectHandle, map: string, autocreate: boolean): Status;
   objectReuseMap(object: ObjectHandle, map: string, handle: MapHandle): Status;
+  objectSetInnerMap(object: ObjectHandle, map: string, template: MapHandle): Status;
   objectSetAutoload(object: ObjectHandle, program: string, autoload: boolean): Status;
   objectSetProgramType(object: ObjectHandle, program: string, type: number, expectedAttachType: number): Status;
   objectGetInitial(object: ObjectHandle, map: string): Uint8Array | Status;
@@ -82,9 +88,17 @@ export interface NativeBinding {
   tcxQuery(ifindex: number, attachType: number): number[] | Status;
   linkGetPinned(path: string): LinkHandle | Status;
   linkById(id: number): LinkHandle | Status;
-  linkUpdate(link: LinkHandle, program: ProgramHandle): Status;
+  linkUpdate(link: LinkHandle, program: ProgramHandle, expected: ProgramHandle | undefined): Status;
   linkDetach(link: LinkHandle): Status;
   linkInfo(link: LinkHandle): RawLinkInfo | Status;
+
+  /** Of a cgroup's folder or a network namespace's file. */
+  attachPath(program: ProgramHandle, path: string, attachType: number): LinkHandle | Status;
+  /** [flags of the attachment, program ids…] */
+  queryPath(path: string, attachType: number, queryFlags: number): [number, ...number[]] | Status;
+  xdpAttach(program: ProgramHandle, ifindex: number, flags: number): LinkHandle | Status;
+  xdpQuery(ifindex: number): [native: number, generic: number, offloaded: number] | Status;
+  statsEnable(): StatisticsHandle | Status;
 
   clsactCreate(ifindex: number): Status;
   clsactDestroy(ifindex: number): Status;

@@ -2,6 +2,15 @@ import type { BpfMap } from './map.ts';
 import type { MapType } from './map-type.ts';
 import type { ProgramType } from './program-type.ts';
 
+/** The shape of the maps inside a map of maps. */
+export interface InnerMap {
+  readonly type: MapType;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags: number;
+}
+
 /** A map as the object file declares it. */
 export interface ObjectMap {
   /** The C name; for global data, the section: `.rodata`, `.data`, `.bss`. */
@@ -14,6 +23,8 @@ export interface ObjectMap {
   /** Made by libbpf for global data rather than declared. */
   readonly internal: boolean;
   readonly pinPath: string | undefined;
+  /** Of a map of maps: what the object declares for the inner ones. */
+  readonly inner: InnerMap | undefined;
 }
 
 /** A program as the object file declares it. */
@@ -44,6 +55,8 @@ export interface MapOverride {
   readonly pinPath?: string;
   /** Use this map rather than create one; it must have the same shape. The handle stays the caller's. */
   readonly reuse?: BpfMap;
+  /** Of a map of maps: a map of the shape that the inner ones are to have. The handle stays the caller's. */
+  readonly inner?: BpfMap;
 }
 
 export interface OpenOptions {

@@ -8,10 +8,10 @@ import { notFound } from './not-found.ts';
 import type { BpfMap } from './map.ts';
 import { mapTypeName } from './map-type.ts';
 import { native } from './native.ts';
-import type { ObjectHandle } from './native-binding.ts';
+import type { ObjectHandle, RawInnerMap } from './native-binding.ts';
 import { encodeVariable, type ConfigValue } from './object-config.ts';
 import { objectVariables, type TypedVariable } from './object-variables.ts';
-import type { MapOverride, ObjectMap, ObjectProgram, ObjectVariable, OpenOptions } from './object-spec.ts';
+import type { InnerMap, MapOverride, ObjectMap, ObjectProgram, ObjectVariable, OpenOptions } from './object-spec.ts';
 import { programTypeName, programTypeNumber, type ProgramType } from './program-type.ts';
 
 /**
@@ -32,8 +32,9 @@ export class OpenObject implements Disposable {
 
   /** The maps by name, as they are configured now. */
   get maps(): ReadonlyMap<string, ObjectMap> {
-    return new Map(native().objectMaps(this.#handle('listing maps')).map(([name, type, keySize, valueSize, maxEntries, flags, internal, pinPath]) =>
-      [name, { name, type: mapTypeName(type), keySize, valueSize, maxEntries, flags, internal, pinPath }]));
+    const handle = this.#handle('listing maps');
+    return new Map(native().objectMaps(handle).map(([name, type, keySize, valueSize, maxEntries, flags, internal, pinPath]) =>
+      [name, { name, type: mapTypeName(type), keySize, valueSize, maxEntries, flags, internal, pinPath, inner: innerMap(native().objectInnerMap(handle, name)) }]));
   }
 
   /** The programs by name, as they are configured now. */
@@ -92,6 +93,15 @@ export class OpenObject implements Disposable {
   reuseMap(map: string, existing: BpfMap): this {
     const other = existing.handle(`re-using a map as '${map}'`);
     return this.#onMap(map, 're-using another map', (handle) => native().objectReuseMap(handle, map, other));
+  }
+
+  /**
+   * Gives a map of maps the shape of its inner maps, in place of what the object declares: that of `template`, which
+   * stays the caller's to close. Once only for each map.
+   */
+  setInnerMap(map: string, template: BpfMap): this {
+    const inner = template.handle(`using a map as the template of '${map}'`);
+    return this.#onMap(map, 'setting the inner map', (handle) => native().objectSetInnerMap(handle, map, inner));
   }
 
   /** Leaves a program out of load(), or takes it in. */
@@ -194,9 +204,16 @@ export const openObject = (source: string | Uint8Array, options: OpenOptions = {
   }
 };
 
-const applyOverride = (opened: OpenObject, map: string, { maxEntries, pinPath, reuse }: MapOverride): void => {
+const innerMap = (raw: RawInnerMap | undefined): InnerMap | undefined => {
+  if (raw === undefined) return undefined;
+  const [type, keySize, valueSize, maxEntries, flags] = raw;
+  return { type: mapTypeName(type), keySize, valueSize, maxEntries, flags };
+};
+
+const applyOverride = (opened: OpenObject, map: string, { maxEntries, pinPath, reuse, inner }: MapOverride): void => {
   if (maxEntries !== undefined) opened.setMapMaxEntries(map, maxEntries);
   if (pinPath !== undefined) opened.setPinPath(map, pinPath);
   if (reuse !== undefined) opened.reuseMap(map, reuse);
+  if (inner !== undefined) opened.setInnerMap(map, inner);
   if (!opened.maps.has(map)) throw notFound('map', map, 'options.maps', opened.maps.keys());
 };

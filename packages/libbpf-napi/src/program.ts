@@ -22,8 +22,9 @@ export interface ProgramInfo {
   readonly translatedSize: number;
   readonly btfId: number;
   readonly mapIds: readonly number[];
-  /** Time spent and number of runs, while /proc/sys/kernel/bpf_stats_enabled is on. */
+  /** Nanoseconds spent in all runs that were counted: see enableStatistics(). */
   readonly runTimeNs: number;
+  /** Runs since the program was loaded, while statistics were enabled. */
   readonly runCount: number;
 }
 

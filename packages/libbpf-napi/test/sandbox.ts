@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import type * as Bpf from '../src/index.ts';
@@ -43,6 +43,23 @@ export const folder = (cleanup: Cleanup): string => {
   });
   return path;
 };
+
+/** A new cgroup, on the cgroup2 file system of this machine; removed at the end, when no process may be in it any more. */
+export const cgroup = (cleanup: Cleanup, parent = cgroupRoot()): string => {
+  const path = `${parent}/${unique()}`;
+  mkdirSync(path);
+  cleanup(() => rmdirSync(path));
+  return path;
+};
+
+const cgroupRoot = (): string => {
+  const mount = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2');
+  if (mount?.[1] === undefined) throw new Error('no cgroup2 file system is mounted: mount -t cgroup2 none FOLDER');
+  return mount[1];
+};
+
+/** A prefix for inChild(): in a network namespace and a cgroup. */
+export const within = (netns: string, group: string): string[] => ['nsenter', `--net=${netns}`, 'sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "$@"', group];
 
 // Children cannot load TypeScript on Node 20: they get a transpiled copy, from which ../prebuilds is where it is from
 // src/. It is kept from run to run under a hash of the sources.

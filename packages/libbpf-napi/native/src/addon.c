@@ -61,6 +61,7 @@ NAPI_MODULE_INIT()
 	init_map_batch(env, exports);
 	init_program(env, exports);
 	init_link(env, exports);
+	init_attach(env, exports);
 	init_tc(env, exports);
 	init_ringbuf(env, exports);
 	init_btf(env, exports);

@@ -44,7 +44,7 @@ struct fd_handle {
 	uint32_t key_size, value_size; // value_size as user space sees it: per-CPU maps have one slot per possible CPU
 };
 
-extern const napi_type_tag MAP_TAG, PROGRAM_TAG, LINK_TAG, OBJECT_TAG, RING_TAG;
+extern const napi_type_tag MAP_TAG, PROGRAM_TAG, LINK_TAG, OBJECT_TAG, RING_TAG, STATISTICS_TAG;
 
 struct addon *addon_of(napi_env env);
 
@@ -111,6 +111,7 @@ void init_map(napi_env env, napi_value exports);
 void init_map_batch(napi_env env, napi_value exports);
 void init_program(napi_env env, napi_value exports);
 void init_link(napi_env env, napi_value exports);
+void init_attach(napi_env env, napi_value exports);
 void init_tc(napi_env env, napi_value exports);
 void init_ringbuf(napi_env env, napi_value exports);
 void init_btf(napi_env env, napi_value exports);

@@ -8,6 +8,7 @@ const napi_type_tag MAP_TAG = { 0x6c69626270660002, 0x4a7d1c52e0b94f02 };
 const napi_type_tag PROGRAM_TAG = { 0x6c69626270660003, 0x4a7d1c52e0b94f03 };
 const napi_type_tag LINK_TAG = { 0x6c69626270660004, 0x4a7d1c52e0b94f04 };
 const napi_type_tag RING_TAG = { 0x6c69626270660005, 0x4a7d1c52e0b94f05 };
+const napi_type_tag STATISTICS_TAG = { 0x6c69626270660006, 0x4a7d1c52e0b94f06 };
 
 void *handle_new(napi_env env, size_t size, void (*release)(struct handle *))
 {

@@ -1,6 +1,7 @@
 // Links. libbpf 1.1 knows nothing of tcx (Linux 6.6): those calls go to bpf(2) directly, with the layouts of its UAPI.
 #include "addon.h"
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <unistd.h>
 
@@ -85,14 +86,22 @@ static napi_value js_link_by_id(napi_env env, napi_callback_info info)
 	return wrap(env, bpf_link_get_fd_by_id(id));
 }
 
+// [link, program, the program that must be in place | undefined]
 static napi_value js_link_update(napi_env env, napi_callback_info info)
 {
-	napi_value argv[2];
-	struct fd_handle *link, *program;
+	napi_value argv[3];
+	struct fd_handle *link, *program, *expected = NULL;
+	LIBBPF_OPTS(bpf_link_update_opts, opts);
 
-	if (!get_args(env, info, 2, argv) || !(link = handle_get(env, argv[0], &LINK_TAG)) || !(program = handle_get(env, argv[1], &PROGRAM_TAG)))
+	if (!get_args(env, info, 3, argv) || !(link = handle_get(env, argv[0], &LINK_TAG)) || !(program = handle_get(env, argv[1], &PROGRAM_TAG)))
 		return NULL;
-	return make_int(env, bpf_link_update(link->fd, program->fd, NULL));
+	if (!is_undefined(env, argv[2]) && !(expected = handle_get(env, argv[2], &PROGRAM_TAG)))
+		return NULL;
+	if (expected) {
+		opts.flags = BPF_F_REPLACE;
+		opts.old_prog_fd = expected->fd;
+	}
+	return make_int(env, bpf_link_update(link->fd, program->fd, &opts));
 }
 
 static napi_value js_link_detach(napi_env env, napi_callback_info info)
@@ -105,16 +114,16 @@ static napi_value js_link_detach(napi_env env, napi_callback_info info)
 	return make_int(env, bpf_link_detach(link->fd));
 }
 
-// struct bpf_link_info with the part of tcx; room for those of other kinds
+// struct bpf_link_info: what is particular to a kind stands in its first three words, for the kinds that are read here
 struct link_info {
 	uint32_t type, id, prog_id, padding;
-	uint32_t ifindex, attach_type;
-	char rest[104];
+	uint32_t particular[3];
+	char rest[100];
 };
 
 static napi_value js_link_info(napi_env env, napi_callback_info info)
 {
-	napi_value argv[1], item[5];
+	napi_value argv[1], item[6];
 	struct fd_handle *handle;
 	struct link_info link = { 0 };
 	uint32_t size = sizeof(link);
@@ -128,9 +137,9 @@ static napi_value js_link_info(napi_env env, napi_callback_info info)
 	item[0] = make_int(env, link.type);
 	item[1] = make_int(env, link.id);
 	item[2] = make_int(env, link.prog_id);
-	item[3] = make_int(env, link.ifindex);
-	item[4] = make_int(env, link.attach_type);
-	return make_array(env, item, 5);
+	for (size_t i = 0; i < 3; i++)
+		item[3 + i] = make_int(env, link.particular[i]);
+	return make_array(env, item, 6);
 }
 
 void init_link(napi_env env, napi_value exports)

@@ -2,6 +2,7 @@
 #include "object.h"
 #include <bpf/btf.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 static void release_object(struct handle *handle)
 {
@@ -9,6 +10,9 @@ static void release_object(struct handle *handle)
 
 	bpf_object__close(object->bpf);
 	free(object->bytes);
+	for (size_t i = 0; i < object->template_count; i++)
+		close(object->templates[i]);
+	free(object->templates);
 }
 
 static napi_value js_object_open(napi_env env, napi_callback_info info)
@@ -93,6 +97,25 @@ static napi_value js_object_maps(napi_env env, napi_callback_info info)
 		napi_set_element(env, result, count++, make_array(env, item, 8));
 	}
 	return result;
+}
+
+// [object, map] → the declared inner map [type, keySize, valueSize, maxEntries, flags], or undefined
+static napi_value js_object_inner_map(napi_env env, napi_callback_info info)
+{
+	napi_value argv[2], item[5];
+	struct bpf_map *map, *inner;
+
+	if (!get_args(env, info, 2, argv) || !get_map(env, argv, &map))
+		return NULL;
+	inner = map ? bpf_map__inner_map(map) : NULL;
+	if (!inner)
+		return make_undefined(env);
+	item[0] = make_int(env, bpf_map__type(inner));
+	item[1] = make_int(env, bpf_map__key_size(inner));
+	item[2] = make_int(env, bpf_map__value_size(inner));
+	item[3] = make_int(env, bpf_map__max_entries(inner));
+	item[4] = make_int(env, bpf_map__map_flags(inner));
+	return make_array(env, item, 5);
 }
 
 static napi_value js_object_programs(napi_env env, napi_callback_info info)
@@ -220,6 +243,7 @@ void init_object(napi_env env, napi_value exports)
 	static const struct method methods[] = {
 		{ "objectOpen", js_object_open },
 		{ "objectMaps", js_object_maps },
+		{ "objectInnerMap", js_object_inner_map },
 		{ "objectPrograms", js_object_programs },
 		{ "objectBtf", js_object_btf },
 		{ "objectLoad", js_load },

@@ -9,6 +9,8 @@ struct object {
 	struct handle base;
 	struct bpf_object *bpf;
 	void *bytes; // libbpf reads an object opened from memory until it is loaded
+	int *templates; // inner maps given by descriptor: libbpf takes no reference of its own
+	size_t template_count;
 };
 
 // [object, name, …] → map or program, NULL when there is none of that name; false when an exception is pending

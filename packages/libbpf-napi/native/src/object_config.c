@@ -1,5 +1,6 @@
 // What can be changed about an object before it is loaded.
 #include "object.h"
+#include <fcntl.h>
 
 static napi_value js_set_max_entries(napi_env env, napi_callback_info info)
 {
@@ -49,6 +50,43 @@ static napi_value js_reuse_map(napi_env env, napi_callback_info info)
 		return NULL;
 	log_begin(&addon_of(env)->log);
 	status = map ? bpf_map__reuse_fd(map, other->fd) : -ENOENT; // duplicates the descriptor
+	log_end(status < 0);
+	return make_int(env, status);
+}
+
+// A copy of the descriptor that lives as long as the object, or a negative errno.
+static int keep_template(struct object *object, int fd)
+{
+	int copy, *grown = realloc(object->templates, (object->template_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	object->templates = grown;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return -errno;
+	object->templates[object->template_count++] = copy;
+	return copy;
+}
+
+static napi_value js_set_inner_map(napi_env env, napi_callback_info info)
+{
+	napi_value argv[3];
+	struct object *object;
+	struct bpf_map *map;
+	struct fd_handle *inner;
+	int status;
+
+	if (!get_args(env, info, 3, argv) || !get_map(env, argv, &map) || !(object = handle_get(env, argv[0], &OBJECT_TAG)) ||
+	    !(inner = handle_get(env, argv[2], &MAP_TAG)))
+		return NULL;
+	if (!map)
+		return make_int(env, -ENOENT);
+	status = keep_template(object, inner->fd);
+	if (status < 0)
+		return make_int(env, status);
+	log_begin(&addon_of(env)->log);
+	status = bpf_map__set_inner_map_fd(map, status);
 	log_end(status < 0);
 	return make_int(env, status);
 }
@@ -127,6 +165,7 @@ void init_object_config(napi_env env, napi_value exports)
 		{ "objectSetPinPath", js_set_pin_path },
 		{ "objectSetAutocreate", js_set_autocreate },
 		{ "objectReuseMap", js_reuse_map },
+		{ "objectSetInnerMap", js_set_inner_map },
 		{ "objectSetAutoload", js_set_autoload },
 		{ "objectSetProgramType", js_set_program_type },
 		{ "objectGetInitial", js_get_initial },

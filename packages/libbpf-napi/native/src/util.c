@@ -197,7 +197,7 @@ static napi_value js_close(napi_env env, napi_callback_info info)
 	napi_value argv[1];
 	struct handle *handle;
 	bool ours = false;
-	const napi_type_tag *tags[] = { &OBJECT_TAG, &MAP_TAG, &PROGRAM_TAG, &LINK_TAG, &RING_TAG };
+	const napi_type_tag *tags[] = { &OBJECT_TAG, &MAP_TAG, &PROGRAM_TAG, &LINK_TAG, &RING_TAG, &STATISTICS_TAG };
 
 	if (!get_args(env, info, 1, argv))
 		return NULL;
