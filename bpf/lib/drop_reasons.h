@@ -38,6 +38,7 @@
 	X(NO_POLICY, 203, "No policy in force for the endpoint") \
 	X(IP_OPTIONS, 240, "Forbidden or malformed IPv4 options") \
 	X(BROADCAST_HANDLED, 241, "Broadcast or DHCP handled") \
+	X(PREFILTER, 242, "Denied by the CIDR prefilter") \
 	X(INTERNAL, 249, "Internal error")
 
 enum drop_reason {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Before the stack, on the node's devices: the prefilter, then services whose backends are elsewhere. What it does not
+ * treat is passed on as it came: bpf_netdev has the whole feature set.
+ */
+#include "lib/common.h"
+
+#include "lib/metrics.h"
+#include "lib/prefilter.h"
+#include "lib/drop_reasons.h"
+#include "lib/xdp_frame.h"
+
+/* Denied by the source address of the outermost IP header. */
+inline_always int prefilter(struct xdp_md *ctx, __u32 network, __be16 ethertype)
+{
+	void *header = frame_data(ctx) + network, *end = frame_end(ctx);
+
+	if (ethertype == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = header;
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		return prefilter4(ip->saddr) ? -DROP_PREFILTER : 0;
+	}
+	if (ethertype == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = header;
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		return prefilter6(ip->saddr.in6_u.u6_addr32) ? -DROP_PREFILTER : 0;
+	}
+	return 0;
+}
+
+inline_always int from_device(struct xdp_md *ctx)
+{
+	__be16 ethertype = 0;
+	__u32 network = frame_network(ctx, &ethertype);
+
+	if (!network)
+		return 0;
+	return prefilter(ctx, network, ethertype);
+}
+
+SEC("xdp.frags")
+int cil_xdp_entry(struct xdp_md *ctx)
+{
+	__u32 bytes = ctx->data_end - ctx->data;
+	int result = from_device(ctx);
+
+	if (result < 0) {
+		metric_count(-result, DIRECTION_INGRESS, bytes);
+		return XDP_DROP;
+	}
+	return result ? result - 1 : XDP_PASS;
+}
+
+char program_license[] SEC("license") = "Dual BSD/GPL";
