@@ -10,6 +10,13 @@
 #include "lib/drop_reasons.h"
 #include "lib/xdp_frame.h"
 
+/* Only there so that the compiler emits the types, from which the TypeScript layouts are generated. */
+struct layout_anchor {
+	enum prefilter_list prefilter_list;
+};
+
+volatile const struct layout_anchor layout_anchor = {};
+
 /* Denied by the source address of the outermost IP header. */
 inline_always int prefilter(struct xdp_md *ctx, __u32 network, __be16 ethertype)
 {

@@ -28,3 +28,11 @@ export {
   type RowVerdictShape,
   type Slot,
 } from './state/desired.ts';
+export {
+  createPrefilter,
+  type Prefilter,
+  type PrefilterChange,
+  type PrefilterOutcome,
+  type PrefilterStore,
+} from './xdp/prefilter.ts';
+export type { DeniedList } from './xdp/denied-list.ts';

@@ -104,3 +104,12 @@ export const MAX_VIP_WORDS = 16384;
 
 /** SERVICE_WILDCARD of the programs' headers. */
 export const SERVICE_WILDCARD = 4294967295;
+
+/** MAX_DENIED_ADDRESSES of the programs' headers. */
+export const MAX_DENIED_ADDRESSES = 65536;
+
+/** MAX_DENIED_PREFIXES of the programs' headers. */
+export const MAX_DENIED_PREFIXES = 65536;
+
+/** DENIED_FOREVER of the programs' headers. */
+export const DENIED_FOREVER = 4294967295;

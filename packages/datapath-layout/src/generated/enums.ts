@@ -33,6 +33,7 @@ export const DROP_REASON = {
   NO_POLICY: 203,
   IP_OPTIONS: 240,
   BROADCAST_HANDLED: 241,
+  PREFILTER: 242,
   INTERNAL: 249,
 } as const;
 /** A value of enum drop_reason. */
@@ -210,3 +211,13 @@ export const EVENT_FLAG = {
 } as const;
 /** A value of enum event_flag. */
 export type EventFlag = (typeof EVENT_FLAG)[keyof typeof EVENT_FLAG];
+
+/** enum prefilter_list. */
+export const PREFILTER_LIST = {
+  ADDRESSES4: 1,
+  PREFIXES4: 2,
+  ADDRESSES6: 4,
+  PREFIXES6: 8,
+} as const;
+/** A value of enum prefilter_list. */
+export type PrefilterList = (typeof PREFILTER_LIST)[keyof typeof PREFILTER_LIST];

@@ -15,6 +15,10 @@ export const MAPS = {
   cilium_affinities: { type: 'lru_hash', keySize: 24, valueSize: 16, maxEntries: 65536, flags: 0 },
   cilium_backends: { type: 'array', keySize: 4, valueSize: 32, maxEntries: 131072, flags: 1024 },
   cilium_cells: { type: 'array', keySize: 4, valueSize: 64, maxEntries: 4096, flags: 1024 },
+  cilium_denied_addresses4: { type: 'hash', keySize: 4, valueSize: 16, maxEntries: 65536, flags: 1 },
+  cilium_denied_addresses6: { type: 'hash', keySize: 16, valueSize: 16, maxEntries: 65536, flags: 1 },
+  cilium_denied_prefixes4: { type: 'lpm_trie', keySize: 8, valueSize: 16, maxEntries: 65536, flags: 1 },
+  cilium_denied_prefixes6: { type: 'lpm_trie', keySize: 20, valueSize: 16, maxEntries: 65536, flags: 1 },
   cilium_devices: { type: 'array', keySize: 4, valueSize: 4, maxEntries: 65536, flags: 0 },
   cilium_devices_sparse: { type: 'hash', keySize: 4, valueSize: 4, maxEntries: 4096, flags: 0 },
   cilium_endpoints: { type: 'array', keySize: 4, valueSize: 64, maxEntries: 4096, flags: 0 },
@@ -25,6 +29,7 @@ export const MAPS = {
   cilium_metrics: { type: 'percpu_array', keySize: 4, valueSize: 16, maxEntries: 1024, flags: 0 },
   cilium_node: { type: 'array', keySize: 4, valueSize: 16400, maxEntries: 1, flags: 1024 },
   cilium_policy: { type: 'hash', keySize: 12, valueSize: 4, maxEntries: 131072, flags: 0 },
+  cilium_prefilter: { type: 'array', keySize: 4, valueSize: 16, maxEntries: 1, flags: 1024 },
   cilium_prefixes: { type: 'lpm_trie', keySize: 20, valueSize: 4, maxEntries: 65536, flags: 1 },
   cilium_remotes: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 131072, flags: 1024 },
   cilium_rows: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 262144, flags: 1024 },
@@ -61,6 +66,14 @@ export const OBJECT_MAPS = {
     'cilium_services',
     'cilium_source_ranges',
     'cilium_vips',
+  ],
+  bpf_xdp: [
+    'cilium_denied_addresses4',
+    'cilium_denied_addresses6',
+    'cilium_denied_prefixes4',
+    'cilium_denied_prefixes6',
+    'cilium_metrics',
+    'cilium_prefilter',
   ],
 } as const satisfies Readonly<Record<string, readonly MapName[]>>;
 

@@ -33,6 +33,7 @@ export const REASON_TEXTS: Readonly<Record<number, string>> = {
   203: 'No policy in force for the endpoint',
   240: 'Forbidden or malformed IPv4 options',
   241: 'Broadcast or DHCP handled',
+  242: 'Denied by the CIDR prefilter',
   249: 'Internal error',
   0: 'Forwarded',
   121: 'Event lost: ring buffer full',

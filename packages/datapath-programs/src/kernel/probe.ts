@@ -21,6 +21,11 @@ const BY_OBJECT: Readonly<Record<ObjectName, readonly Feature[]>> = {
     { kind: 'helper', helper: 'skc_lookup_tcp', programType: 'sched_cls' },
     { kind: 'helper', helper: 'jiffies64', programType: 'sched_cls' },
   ],
+  bpf_xdp: [
+    { kind: 'program', type: 'xdp' },
+    { kind: 'helper', helper: 'fib_lookup', programType: 'xdp' },
+    { kind: 'helper', helper: 'jiffies64', programType: 'xdp' },
+  ],
 };
 
 const NO_PRIVILEGES = ['EPERM', 'EACCES'];

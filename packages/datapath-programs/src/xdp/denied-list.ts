@@ -1,28 +1,17 @@
 import { addressBits, cidrOf, hostCidr, ipFromBytes, type Cidr } from '@cilium-ts/core';
+import { PREFILTER_LIST } from '@cilium-ts/datapath-layout';
 
-/** The four lists that the programs look into, in the order of their bits in `cilium_prefilter.lists`. */
+/** The four lists that the programs look into. */
 export const DENIED_LISTS = ['addresses4', 'prefixes4', 'addresses6', 'prefixes6'] as const;
 
 /** Single addresses or prefixes, of one family. */
 export type DeniedList = (typeof DENIED_LISTS)[number];
 
-/** `until` and `listedUntil` of what is not about to end: DENIED_FOREVER of bpf/lib/prefilter.h. */
-export const FOREVER = 0xffff_ffff;
+const BITS = { addresses4: PREFILTER_LIST.ADDRESSES4, prefixes4: PREFILTER_LIST.PREFIXES4, addresses6: PREFILTER_LIST.ADDRESSES6, prefixes6: PREFILTER_LIST.PREFIXES6 } as const;
 
-/** An entry as in the maps: the revisions between which it denies, and between which it is on the list. */
-export interface Denied {
-  readonly since: number;
-  readonly until: number;
-  readonly listedSince: number;
-  readonly listedUntil: number;
-}
-
-/** Size of struct denied. */
-const DENIED_SIZE = 16;
-
-/** The bit of a list in `cilium_prefilter.lists`: enum prefilter_list. */
+/** The bit of a list in `cilium_prefilter.lists`. */
 export function listBit(list: DeniedList): bigint {
-  return 1n << BigInt(DENIED_LISTS.indexOf(list));
+  return BigInt(BITS[list]);
 }
 
 /** The list that an entry belongs into. */
@@ -45,16 +34,4 @@ export function deniedKey(cidr: Cidr): Uint8Array {
 export function deniedCidr(list: DeniedList, key: Uint8Array): Cidr {
   if (list === 'addresses4' || list === 'addresses6') return hostCidr(ipFromBytes(key.slice()));
   return cidrOf(ipFromBytes(key.slice(4)), new DataView(key.buffer, key.byteOffset).getUint32(0, true));
-}
-
-/** An entry as bytes of struct denied. */
-export function encodeDenied({ since, until, listedSince, listedUntil }: Denied): Uint8Array {
-  return new Uint8Array(Uint32Array.of(since, until, listedSince, listedUntil).buffer);
-}
-
-/** The reverse of encodeDenied. */
-export function decodeDenied(bytes: Uint8Array): Denied {
-  if (bytes.length !== DENIED_SIZE) throw new RangeError(`bytes: struct denied has ${DENIED_SIZE}, got ${bytes.length}`);
-  const word = (index: number): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(4 * index, true);
-  return { since: word(0), until: word(1), listedSince: word(2), listedUntil: word(3) };
 }

@@ -1,6 +1,7 @@
-import type { RawMap } from '@cilium-ts/bpf-maps';
+import { decodeBytes, encodeBytes, type RawMap } from '@cilium-ts/bpf-maps';
 import { concatBytes, type Cidr } from '@cilium-ts/core';
-import { decodeDenied, DENIED_LISTS, deniedCidr, deniedKey, encodeDenied, FOREVER, listOf, type Denied, type DeniedList } from './denied-list.ts';
+import { DENIED_FOREVER, denied as deniedLayout, type Denied } from '@cilium-ts/datapath-layout';
+import { DENIED_LISTS, deniedCidr, deniedKey, listOf, type DeniedList } from './denied-list.ts';
 
 /** One entry to be written. */
 export interface EntryWrite {
@@ -28,13 +29,13 @@ export function readPrefilter(lists: Lists, revision: number): PrefilterContent 
   for (const list of DENIED_LISTS) {
     for (const [key, value] of lists[list].entries()) {
       const cidr = deniedCidr(list, key);
-      const denied = decodeDenied(value);
+      const denied = decodeBytes(deniedLayout, value);
       if (denied.listedSince > revision || denied.listedUntil <= revision) {
         rubbish.push(cidr);
         continue;
       }
       members.push(cidr);
-      if (denied.listedUntil !== FOREVER) withdrawn.push({ cidr, denied: { ...denied, until: FOREVER, listedUntil: FOREVER } });
+      if (denied.listedUntil !== DENIED_FOREVER) withdrawn.push({ cidr, denied: { ...denied, until: DENIED_FOREVER, listedUntil: DENIED_FOREVER } });
     }
   }
   return { members, withdrawn, rubbish };
@@ -45,7 +46,7 @@ export function writeEntries(lists: Lists, writes: readonly EntryWrite[]): void 
   for (const list of DENIED_LISTS) {
     const own = writes.filter(({ cidr }) => listOf(cidr) === list);
     if (own.length === 0) continue;
-    lists[list].updateBatch(concatBytes(...own.map(({ cidr }) => deniedKey(cidr))), concatBytes(...own.map(({ denied }) => encodeDenied(denied))), own.length);
+    lists[list].updateBatch(concatBytes(...own.map(({ cidr }) => deniedKey(cidr))), concatBytes(...own.map(({ denied }) => encodeBytes(deniedLayout, denied))), own.length);
   }
 }
 

@@ -1,10 +1,11 @@
 import type { RawMap } from '@cilium-ts/bpf-maps';
 import { compareCidr, errorMessage, type Cidr, type Logger } from '@cilium-ts/core';
+import { DENIED_FOREVER, prefilterOffsets } from '@cilium-ts/datapath-layout';
 import { DatapathError } from '../error.ts';
 import type { WordArray } from '../ports.ts';
 import { createGraceTracker } from '../write/grace.ts';
 import { createInsertGate, type InsertGate } from '../write/insert-gate.ts';
-import { DENIED_LISTS, FOREVER, listBit, listOf, type DeniedList } from './denied-list.ts';
+import { DENIED_LISTS, listBit, listOf, type DeniedList } from './denied-list.ts';
 import { createPrefixCover, type PrefixCover } from './prefix-cover.ts';
 import { readPrefilter, removeEntries, writeEntries, type EntryWrite } from './prefilter-entries.ts';
 
@@ -51,8 +52,8 @@ export interface Prefilter extends AsyncDisposable {
 }
 
 /** The words of cilium_prefilter. */
-const REVISION_WORD = 0;
-const LISTS_WORD = 1;
+const REVISION_WORD = prefilterOffsets.revision / 8;
+const LISTS_WORD = prefilterOffsets.lists / 8;
 
 interface State {
   readonly store: PrefilterStore;
@@ -77,7 +78,7 @@ interface State {
 export async function createPrefilter({ store, logger }: { readonly store: PrefilterStore; readonly logger?: Logger }): Promise<Prefilter> {
   const gate = createInsertGate(createGraceTracker(() => store.gracePeriod()));
   const state: State = { store, gate, members: new Map(), cover: createPrefixCover(), held: { addresses4: 0, prefixes4: 0, addresses6: 0, prefixes6: 0 }, leaving: [], revision: 0, damaged: true };
-  await repair(state);
+  await guarded(state, 'take over the prefilter', () => Promise.resolve());
   let last: Promise<unknown> = Promise.resolve();
   let closed = false;
   const serve = async <T>(action: string, work: () => Promise<T>): Promise<T> => {
@@ -159,7 +160,7 @@ async function add(state: State, cidrs: ReadonlyMap<string, Cidr>, change: Prefi
   await state.gate.opened();
   const next = state.revision + 1;
   // Until the revision is stored, what an entry covers is denied only if a shorter prefix denies it already.
-  const writes = added.map((cidr): EntryWrite => ({ cidr, denied: { since: denies(state, cidr) ? 0 : next, until: FOREVER, listedSince: next, listedUntil: FOREVER } }));
+  const writes = added.map((cidr): EntryWrite => ({ cidr, denied: { since: denies(state, cidr) ? 0 : next, until: DENIED_FOREVER, listedSince: next, listedUntil: DENIED_FOREVER } }));
   await inSlices(writes, (slice) => writeEntries(state.store.lists, slice));
   for (const cidr of added) join(state, cidr);
   state.store.state.store(LISTS_WORD, listsHeld(state));
@@ -178,7 +179,7 @@ async function remove(state: State, cidrs: ReadonlyMap<string, Cidr>, change: Pr
   await state.gate.opened();
   const next = revision + 1;
   for (const cidr of removed) state.cover.remove(cidr);
-  const writes = removed.map((cidr): EntryWrite => ({ cidr, denied: { since: 0, until: denies(state, cidr) ? FOREVER : next, listedSince: 0, listedUntil: next } }));
+  const writes = removed.map((cidr): EntryWrite => ({ cidr, denied: { since: 0, until: denies(state, cidr) ? DENIED_FOREVER : next, listedSince: 0, listedUntil: next } }));
   await inSlices(writes, (slice) => writeEntries(state.store.lists, slice));
   for (const cidr of removed) state.members.delete(cidr.text);
   state.leaving = removed;
