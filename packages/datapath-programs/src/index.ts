@@ -36,3 +36,6 @@ export {
   type PrefilterStore,
 } from './xdp/prefilter.ts';
 export type { DeniedList } from './xdp/denied-list.ts';
+export { openSocketLoadBalancer, type SocketLoadBalancer, type SocketLoadBalancerOptions } from './sockets/open.ts';
+export { SOCKET_HOOKS, SOCKET_PROGRAMS, type SocketProgramName } from './sockets/programs.ts';
+export type { LoadOptions } from './kernel/load.ts';

@@ -36,6 +36,14 @@ export interface DatapathConfig {
   readonly eventsVerdict?: number;
   /** 1: where the first packet of a flow went is reported. Default 1. */
   readonly eventsTrace?: number;
+  /** cookie of the network namespace that counts as the node's own; 0: the initial one. Default 0. */
+  readonly hostNetnsCookie?: number;
+  /** 1: only sockets of the node's own network namespace are translated, others per packet. Default 0. */
+  readonly sockHostnsOnly?: number;
+  /** 1: sockets of the node cannot be bound to the ports of its services. Default 1. */
+  readonly nodePortBindProtection?: number;
+  /** 1: at the socket, external addresses are only translated where they are this node's own. Default 1. */
+  readonly externalIpMitigation?: number;
 }
 
 /** One configuration variable in the objects’ read-only data. */
@@ -66,4 +74,8 @@ export const CONFIG_VARIABLES: Readonly<Record<keyof DatapathConfig, ConfigVaria
   eventsDrop: { variable: 'config_events_drop', size: 1, initial: 1, description: '1: dropped packets are reported' },
   eventsVerdict: { variable: 'config_events_verdict', size: 1, initial: 1, description: '1: policy verdicts of allowed new flows are reported' },
   eventsTrace: { variable: 'config_events_trace', size: 1, initial: 1, description: '1: where the first packet of a flow went is reported' },
+  hostNetnsCookie: { variable: 'config_host_netns_cookie', size: 8, initial: 0, description: 'cookie of the network namespace that counts as the node’s own; 0: the initial one' },
+  sockHostnsOnly: { variable: 'config_sock_hostns_only', size: 1, initial: 0, description: '1: only sockets of the node’s own network namespace are translated, others per packet' },
+  nodePortBindProtection: { variable: 'config_node_port_bind_protection', size: 1, initial: 1, description: '1: sockets of the node cannot be bound to the ports of its services' },
+  externalIpMitigation: { variable: 'config_external_ip_mitigation', size: 1, initial: 1, description: '1: at the socket, external addresses are only translated where they are this node’s own' },
 };

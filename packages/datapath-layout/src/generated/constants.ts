@@ -113,3 +113,6 @@ export const MAX_DENIED_PREFIXES = 65536;
 
 /** DENIED_FOREVER of the programs' headers. */
 export const DENIED_FOREVER = 4294967295;
+
+/** MAX_SOCKETS of the programs' headers. */
+export const MAX_SOCKETS = 131072;

@@ -515,6 +515,49 @@ export const service: Codec<Service> = /* @__PURE__ */ struct(
 /** Byte offsets within struct service. */
 export const serviceOffsets = { target: 0, address: 8, port: 24, protocol: 26, scope: 27, flags: 28, pool: 32, affinityTimeout: 36, generation: 40, reserved: 44 } as const;
 
+/** struct socket_key, 32 bytes. */
+export interface SocketKey {
+  readonly cookie: bigint;
+  readonly backend: Uint8Array;
+  readonly port: number;
+  readonly reserved0: number;
+  readonly reserved1: number;
+}
+
+/** Codec of struct socket_key. */
+export const socketKey: Codec<SocketKey> = /* @__PURE__ */ struct(
+  { cookie: [u64, 0], backend: [bytes(16), 8], port: [be16, 24], reserved0: [u16, 26], reserved1: [u32, 28] },
+  32,
+);
+
+/** Byte offsets within struct socket_key. */
+export const socketKeyOffsets = { cookie: 0, backend: 8, port: 24, reserved0: 26, reserved1: 28 } as const;
+
+/** struct socket_peer, 64 bytes. */
+export interface SocketPeer {
+  readonly backend: Uint8Array;
+  readonly address: Uint8Array;
+  readonly netns: bigint;
+  readonly backendPort: number;
+  readonly port: number;
+  readonly protocol: number;
+  readonly others: number;
+  readonly reserved: number;
+  readonly service: number;
+  readonly index: number;
+  readonly generation: number;
+  readonly serviceGeneration: number;
+}
+
+/** Codec of struct socket_peer. */
+export const socketPeer: Codec<SocketPeer> = /* @__PURE__ */ struct(
+  { backend: [bytes(16), 0], address: [bytes(16), 16], netns: [u64, 32], backendPort: [be16, 40], port: [be16, 42], protocol: [u8, 44], others: [u8, 45], reserved: [u16, 46], service: [u32, 48], index: [u32, 52], generation: [u32, 56], serviceGeneration: [u32, 60] },
+  64,
+);
+
+/** Byte offsets within struct socket_peer. */
+export const socketPeerOffsets = { backend: 0, address: 16, netns: 32, backendPort: 40, port: 42, protocol: 44, others: 45, reserved: 46, service: 48, index: 52, generation: 56, serviceGeneration: 60 } as const;
+
 /** struct source_range_key, 24 bytes. */
 export interface SourceRangeKey {
   readonly prefixlen: number;

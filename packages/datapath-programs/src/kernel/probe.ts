@@ -21,6 +21,12 @@ const BY_OBJECT: Readonly<Record<ObjectName, readonly Feature[]>> = {
     { kind: 'helper', helper: 'skc_lookup_tcp', programType: 'sched_cls' },
     { kind: 'helper', helper: 'jiffies64', programType: 'sched_cls' },
   ],
+  bpf_sock: [
+    { kind: 'program', type: 'cgroup_sock_addr' },
+    { kind: 'program', type: 'cgroup_sock' },
+    { kind: 'helper', helper: 'get_netns_cookie', programType: 'cgroup_sock_addr' },
+    { kind: 'helper', helper: 'set_retval', programType: 'cgroup_sock_addr' },
+  ],
   bpf_xdp: [
     { kind: 'program', type: 'xdp' },
     { kind: 'helper', helper: 'fib_lookup', programType: 'xdp' },

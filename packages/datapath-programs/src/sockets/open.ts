@@ -1,0 +1,59 @@
+import { decodeBytes } from '@cilium-ts/bpf-maps';
+import { silentLogger, type Logger } from '@cilium-ts/core';
+import { decodeSocket, socketKey, socketPeer, type ObjectMapName, type SocketEntry } from '@cilium-ts/datapath-layout';
+import type { BpfMap, Program } from 'libbpf-napi';
+import type { DatapathDependencies } from '../datapath.ts';
+import { loadObject, type LoadOptions } from '../kernel/load.ts';
+import { attachSockets, detachSockets } from './links.ts';
+import { SOCKET_PROGRAMS, type SocketProgramName } from './programs.ts';
+
+/** Where translation at the socket runs. */
+export interface SocketLoadBalancerOptions extends LoadOptions {
+  /**
+   * A folder of a cgroup2 file system: sockets made by its processes, and by those of the groups below, are translated.
+   * Mostly the root of the hierarchy.
+   */
+  readonly cgroup: string;
+}
+
+/** Translation at the socket, attached. Owns file descriptors; what it pinned and attached outlives it. */
+export interface SocketLoadBalancer extends Disposable {
+  readonly cgroup: string;
+  /** The maps by pin name, for reading. */
+  readonly maps: Readonly<Record<ObjectMapName<'bpf_sock'>, BpfMap>>;
+  readonly programs: Readonly<Record<SocketProgramName, Program>>;
+  /** What sockets were told to reach and what they reach instead. */
+  sockets(): SocketEntry[];
+  /** Takes the programs off the cgroup. Sockets that are connected go on; their peers are no longer translated back. Idempotent. */
+  detach(): void;
+  /** Closes file descriptors. Everything stays pinned, attached and in force. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Loads the programs of sockets over the maps pinned under `bpfRoot`, and attaches them to a cgroup; the programs of a
+ * previous run are replaced in place. Services are written by whoever writes these maps. Needs CAP_BPF, CAP_NET_ADMIN and
+ * CAP_PERFMON (or CAP_SYS_ADMIN), and Linux 6.1 or newer.
+ * @throws DatapathError `not-permitted`, `feature-missing`, `layout-mismatch`, `load-failed`, `attach-failed` (`cgroup` is
+ * no cgroup2 folder, for instance)
+ */
+export async function openSocketLoadBalancer(dependencies: DatapathDependencies, options: SocketLoadBalancerOptions): Promise<SocketLoadBalancer> {
+  const logger: Logger = dependencies.logger ?? silentLogger;
+  const { maps, programs, close } = await loadObject({ object: 'bpf_sock', programs: SOCKET_PROGRAMS }, options, logger);
+  try {
+    attachSockets(options.bpfRoot, options.cgroup, programs);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const loadBalancer: SocketLoadBalancer = {
+    cgroup: options.cgroup,
+    maps,
+    programs,
+    sockets: () => Array.from(maps.cilium_sockets.entries(), ([key, value]) => decodeSocket(decodeBytes(socketKey, key), decodeBytes(socketPeer, value))),
+    detach: () => void detachSockets(options.bpfRoot),
+    close,
+    [Symbol.dispose]: close,
+  };
+  return loadBalancer;
+}
