@@ -15,7 +15,7 @@ export interface NativeAddon {
   isNetworkNamespace(fd: number): boolean;
   createNamespace(path: string): void;
   deleteNamespace(path: string): void;
-  tuneNetlink(port: number, receiveBufferBytes: number): number;
+  tuneNetlink(protocol: number, port: number, receiveBufferBytes: number): number;
   netlinkDrops(fd: number): number;
   packetOpen(ifindex: number): NativePacketSocket;
   packetSend(socket: NativePacketSocket, frame: Uint8Array): boolean;

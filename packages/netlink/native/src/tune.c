@@ -18,19 +18,19 @@ static bool option(int fd, int level, int name, int *value)
 	return getsockopt(fd, level, name, value, &size) == 0;
 }
 
-/* A route socket bound to `port` that has not been tuned. The same port may be in use in another namespace. */
-static bool is_new_route_socket(int fd, uint32_t port)
+/* A socket of the protocol bound to `port` that has not been tuned. The same port may be in use in another namespace. */
+static bool is_new_socket(int fd, uint32_t port, int wanted)
 {
 	struct sockaddr_nl address = { 0 };
 	socklen_t length = sizeof(address);
 	int protocol, tuned;
 
 	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.nl_family == AF_NETLINK &&
-	       address.nl_pid == port && option(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) && protocol == NETLINK_ROUTE &&
+	       address.nl_pid == port && option(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) && protocol == wanted &&
 	       option(fd, SOL_NETLINK, NETLINK_EXT_ACK, &tuned) && !tuned;
 }
 
-static int find_new_route_socket(uint32_t port)
+static int find_new_socket(uint32_t port, int protocol)
 {
 	DIR *folder = opendir("/proc/self/fd");
 	struct dirent *entry;
@@ -40,7 +40,7 @@ static int find_new_route_socket(uint32_t port)
 		return -1;
 	errno = ENOENT;
 	while (found < 0 && (entry = readdir(folder)))
-		if (entry->d_name[0] != '.' && is_new_route_socket(atoi(entry->d_name), port))
+		if (entry->d_name[0] != '.' && is_new_socket(atoi(entry->d_name), port, protocol))
 			found = atoi(entry->d_name);
 	if (found < 0)
 		errno = ENOENT;
@@ -76,19 +76,19 @@ static int tune(int fd, int receive_buffer)
 }
 
 /*
- * tuneNetlink(port, receiveBufferBytes): the descriptor. The npm package `netlink` keeps its descriptor to itself, so
+ * tuneNetlink(protocol, port, receiveBufferBytes): the descriptor. The npm package `netlink` keeps its descriptor to itself, so
  * the socket is found among this process's descriptors by the port it is bound to. Called right after its creation.
  */
 napi_value tune_netlink(napi_env env, napi_callback_info info)
 {
-	int32_t port, receive_buffer;
-	napi_value args[2], result;
+	int32_t protocol, port, receive_buffer;
+	napi_value args[3], result;
 	int fd;
 
-	if (!arguments(env, info, 2, args) || !int_argument(env, args[0], &port) ||
-	    !int_argument(env, args[1], &receive_buffer))
+	if (!arguments(env, info, 3, args) || !int_argument(env, args[0], &protocol) || !int_argument(env, args[1], &port) ||
+	    !int_argument(env, args[2], &receive_buffer))
 		return NULL;
-	fd = find_new_route_socket((uint32_t)port);
+	fd = find_new_socket((uint32_t)port, protocol);
 	if (fd < 0)
 		return throw_errno(env, "find the socket", errno);
 	if (tune(fd, receive_buffer))

@@ -15,7 +15,7 @@ export interface TransportListener {
   failed(error: NetlinkError): void;
 }
 
-/** A route socket that pairs requests with answers. */
+/** A netlink socket that pairs requests with answers. */
 export interface Transport {
   /** Sends all at once and resolves when every one is answered, with the messages each brought. */
   execute(requests: readonly NetlinkRequest[]): Promise<readonly (readonly Message[])[]>;
@@ -34,8 +34,9 @@ interface Pending {
   readonly reject: (error: NetlinkError) => void;
 }
 
-/** NETLINK_ROUTE of linux/netlink.h. */
-const ROUTE = 0;
+/** NETLINK_ROUTE and NETLINK_SOCK_DIAG of linux/netlink.h. */
+const PROTOCOLS = { route: 0, 'socket diagnostics': 4 } as const;
+export type Protocol = keyof typeof PROTOCOLS;
 /** Room for a burst of some thousand events. */
 const RECEIVE_BUFFER = 4 << 20;
 /** Most requests sent at once: their answers fit even into the buffer of a process that may not ask for a larger one. */
@@ -45,30 +46,30 @@ const DUMP_ATTEMPTS = 32;
 
 const isDump = (request: NetlinkRequest): boolean => (request.flags & Flag.DUMP) === Flag.DUMP;
 
-/** Opens a route socket in `netns`, or in the calling thread's namespace. Throws NetlinkError. */
-export const openTransport = (netns: Namespace | undefined, listener?: TransportListener): Transport => {
-  const operation = `open route socket${netns ? ` in ${netns.path}` : ''}`;
+/** Opens a socket of a protocol in `netns`, or in the calling thread's namespace. Throws NetlinkError. */
+export const openTransport = (netns: Namespace | undefined, listener?: TransportListener, protocol: Protocol = 'route'): Transport => {
+  const operation = `open ${protocol} socket${netns ? ` in ${netns.path}` : ''}`;
   try {
     // The option's type asks for all its fields, though every one is optional (netlink 0.3.0).
-    const open = (): RawNetlinkSocket => new RawNetlinkSocket(ROUTE);
+    const open = (): RawNetlinkSocket => new RawNetlinkSocket(PROTOCOLS[protocol]);
     const socket = netns ? netns.run(open) : open();
     socket.unref();
-    return new RouteTransport(socket, tune(socket), listener);
+    return new SocketTransport(socket, tune(socket, PROTOCOLS[protocol]), listener);
   } catch (error) {
     throw systemError(error, { operation });
   }
 };
 
-const tune = (socket: RawNetlinkSocket): number => {
+const tune = (socket: RawNetlinkSocket, protocol: number): number => {
   try {
-    return nativeAddon().tuneNetlink(socket.address().port, RECEIVE_BUFFER);
+    return nativeAddon().tuneNetlink(protocol, socket.address().port, RECEIVE_BUFFER);
   } catch (error) {
     socket.close();
     throw error;
   }
 };
 
-class RouteTransport implements Transport {
+class SocketTransport implements Transport {
   readonly #socket: RawNetlinkSocket;
   /** The socket's own, to ask for losses with; not ours to close. */
   readonly #fd: number;
@@ -169,7 +170,7 @@ class RouteTransport implements Transport {
 
   #send(frames: Buffer[]): void {
     const datagram = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
-    // The kernel works on route requests within sendmsg, in order; the answers wait when it returns.
+    // The kernel works on requests within sendmsg, in order; the answers wait when it returns.
     this.#socket.send(datagram, {}, (error) => {
       if (error) this.#broken(error);
     });
@@ -216,7 +217,7 @@ class RouteTransport implements Transport {
 
   #broken(error: NodeJS.ErrnoException): void {
     this.#failAll((pending) => systemError(error, { operation: pending.request.operation }));
-    this.#listener?.failed(systemError(error, { operation: 'receive from route socket' }));
+    this.#listener?.failed(systemError(error, { operation: 'receive from netlink socket' }));
   }
 
   #failAll(errorFor: (pending: Pending) => NetlinkError): void {
