@@ -1,0 +1,31 @@
+/** Where something stands in a file of services, for messages. */
+export interface SourceLocation {
+  /** Name of the file as given to the parser; absent for text without a file. */
+  readonly file?: string;
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based, counted in UTF-16 code units. */
+  readonly column: number;
+  /** Path within the object, such as `spec.ports[0].nodePort`. */
+  readonly path: string;
+}
+
+/** A path into a document: keys and list indexes. */
+export type FieldPath = readonly (string | number)[];
+
+/** The path as people write it: `spec.ports[0].port`, `metadata.annotations["a/b"]`. */
+export function formatFieldPath(path: FieldPath): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else if (/^[A-Za-z_][\w-]*$/.test(part)) text += text === '' ? part : `.${part}`;
+    else text += `[${JSON.stringify(part)}]`;
+  }
+  return text;
+}
+
+/** `shop.yaml:12: spec.ports[0]`, without what is not known. */
+export function formatLocation(at: SourceLocation): string {
+  const place = `${at.file === undefined ? 'line ' : `${at.file}:`}${at.line}`;
+  return at.path === '' ? place : `${place}: ${at.path}`;
+}

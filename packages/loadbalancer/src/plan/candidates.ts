@@ -1,0 +1,61 @@
+import type { IpAddress } from '@cilium-ts/core';
+import type { Endpoint, EndpointSlice, EndpointState } from '../model/endpoints.ts';
+import type { Protocol } from '../model/protocol.ts';
+
+/** One address and port behind a service's port, with all that decides whether it is used. */
+export interface Candidate {
+  /** `10.0.0.1|8080`: unique within a pool. */
+  readonly key: string;
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly state: EndpointState;
+  readonly weight: number;
+  readonly endpoint: Endpoint;
+}
+
+/** Which candidates are wanted. */
+export interface CandidateQuery {
+  readonly portName: string;
+  readonly protocol: Protocol;
+  readonly family: 4 | 6;
+  /** Only those on this node. */
+  readonly localTo?: string;
+  /** Whether the probe of that backend fails. */
+  isUnhealthy(address: string, port: number, protocol: Protocol): boolean;
+}
+
+/** Best first: of two statements about one backend, which happens while it moves between slices, the better counts. */
+const ORDER: readonly EndpointState[] = ['active', 'terminating', 'quarantined', 'maintenance', 'draining'];
+
+/** The backends of one service port, each once, in the order of their keys, which is the same on every node. */
+export function candidatesOf(slices: Iterable<EndpointSlice>, query: CandidateQuery): readonly Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const slice of slices) {
+    for (const { name, protocol, port } of slice.ports) {
+      if (name !== query.portName || protocol !== query.protocol) continue;
+      for (const endpoint of slice.endpoints) {
+        if (query.localTo !== undefined && endpoint.nodeName !== query.localTo) continue;
+        for (const address of endpoint.addresses) {
+          if (address.family === query.family) add(found, candidateOf(address, port, endpoint, query));
+        }
+      }
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function candidateOf(address: IpAddress, port: number, endpoint: Endpoint, query: CandidateQuery): Candidate {
+  const weight = endpoint.weight ?? 1;
+  return { key: `${address.text}|${port}`, address, port, state: stateOf(address, port, endpoint, query), weight, endpoint };
+}
+
+function stateOf({ text }: IpAddress, port: number, { state, weight }: Endpoint, query: CandidateQuery): EndpointState {
+  if (state !== 'active' && state !== 'terminating') return state;
+  if (weight === 0) return 'maintenance';
+  return query.isUnhealthy(text, port, query.protocol) ? 'quarantined' : state;
+}
+
+function add(found: Map<string, Candidate>, candidate: Candidate): void {
+  const known = found.get(candidate.key);
+  if (known === undefined || ORDER.indexOf(candidate.state) < ORDER.indexOf(known.state)) found.set(candidate.key, candidate);
+}
