@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Source and destination translation on the node's devices. Knows nothing of contexts or packets: tc and XDP programs
+ * fill struct nat_work from theirs, and rewrite what it finds.
+ *
+ * A translated connection has two entries, one for each direction, each under the tuple of that direction's packets as
+ * they come in and complete for itself. The reply entry's key is what makes a connection unique: it holds the address
+ * and port chosen here, and it is inserted first and only where there is none.
+ */
+#pragma once
+
+#include "lib/common.h"
+#include "lib/config.h"
+#include "lib/flows.h"
+
+#define MAX_NAT 131072
+#define NAT_PORT_WORDS 1024
+/* How many ports are tried for one connection: the first ones in the range of its own, the last in the wide one. */
+#define NAT_TRIES 32
+#define NAT_TRIES_NARROW 24
+/* Ticks by which the reply entry of a connection outlives the original one before its port is given to another. */
+#define NAT_MARGIN 64
+
+#define NAT_TCP 6
+#define NAT_SCTP 132
+#define NAT_FLAG_FIN 0x01
+#define NAT_FLAG_SYN 0x02
+#define NAT_FLAG_RST 0x04
+
+/*
+ * The tuple of a packet as it comes in, ports as they lie in it. ICMP: the requester's is the identifier, the
+ * responder's 0, kind as in struct flow_key, role that of the packet's source (enum icmp_role).
+ */
+struct nat_key {
+	__u8 source[ADDRESS_SIZE];
+	__u8 destination[ADDRESS_SIZE];
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	__u8 kind;
+	__u16 role;
+};
+
+enum nat_flag {
+	NAT_REPLY = 1, /* the direction that answers */
+	NAT_SERVICE = 2, /* to a service: backend and its generation are meaningful */
+	NAT_ALLOCATED = 4, /* source address, and port or ICMP identifier, are of this node's choice */
+	NAT_ALONE = 8, /* the other direction does not come by here, or is recorded elsewhere */
+	NAT_LEAVES = 16, /* what comes in from outside goes out again */
+	NAT_DSR = 32, /* original direction: the frontend travels with the first packets */
+};
+
+enum nat_state {
+	NAT_FIN_ORIGINAL = 1,
+	NAT_FIN_REPLY = 2,
+	NAT_RESET = 4,
+	NAT_CONFIRMED = 8, /* TCP: a segment without SYN was seen */
+};
+
+/* What the packet becomes. 64 bytes: one cache line. */
+struct nat_entry {
+	__u8 source[ADDRESS_SIZE];
+	__u8 destination[ADDRESS_SIZE];
+	__be16 source_port;
+	__be16 destination_port;
+	__u16 service; /* id */
+	__u16 flags; /* enum nat_flag */
+	__u32 backend; /* index */
+	__u32 generation; /* of the backend */
+	__u32 last_seen; /* as flow.last_seen; with state, one word that is compared and swapped */
+	__u32 state; /* enum nat_state */
+	__u32 reserved[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_NAT);
+	__type(key, struct nat_key);
+	__type(value, struct nat_entry);
+} cilium_nat SEC(".maps");
+
+/*
+ * One bit per port, by its number as it lies in a packet: set, and a translated connection may have it at an address of
+ * this node. Clear, and no packet from or to that port of the node needs a look-up. Only ever set.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NAT_PORT_WORDS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} cilium_nat_ports SEC(".maps");
+
+/* How many connections found a port at the n-th try; the last counts those that found none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NAT_TRIES + 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} cilium_nat_tries SEC(".maps");
+
+/* The packet in hand, and what is being written for it. */
+struct nat_work {
+	struct nat_key key;
+	struct nat_key partner_key;
+	struct nat_entry entry; /* what `key` becomes */
+	struct nat_entry partner;
+	__u32 now; /* ticks */
+	__u32 tcp_flags; /* 0 where the packet has none, or where they are not known */
+	__u32 closes; /* SCTP: the packet is an association's last */
+	__u32 replace; /* the entry under `key` is to be overwritten */
+};
+
+/* One is enough, as for struct packet: no other packet is looked at on this CPU until the program returns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nat_work);
+} nat_state SEC(".maps");
+
+inline_always struct nat_work *nat_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nat_state, &zero);
+}
+
+inline_always int nat_port_marked(__be16 port)
+{
+	__u32 index = port >> 6;
+	__u64 *bits = bpf_map_lookup_elem(&cilium_nat_ports, &index);
+
+	return bits && (*(volatile __u64 *)bits >> (port & 63) & 1);
+}
+
+inline_always void nat_port_mark(__be16 port)
+{
+	__u32 index = port >> 6;
+	__u64 *bits = bpf_map_lookup_elem(&cilium_nat_ports, &index);
+
+	if (bits && !(*(volatile __u64 *)bits >> (port & 63) & 1))
+		__sync_fetch_and_or(bits, 1ull << (port & 63));
+}
+
+inline_always __u32 nat_ticks(__u32 seconds)
+{
+	return (__u64)seconds * config_jiffies_per_second >> FLOW_TICK_SHIFT;
+}
+
+inline_always int nat_is_closing(__u32 state)
+{
+	return (state & NAT_RESET) || (state & (NAT_FIN_ORIGINAL | NAT_FIN_REPLY)) == (NAT_FIN_ORIGINAL | NAT_FIN_REPLY);
+}
+
+inline_always __u32 nat_timeout(__u32 protocol, __u32 state)
+{
+	if (nat_is_closing(state))
+		return nat_ticks(config_timeout_tcp_fin);
+	if (protocol != NAT_TCP)
+		return nat_ticks(config_timeout_any);
+	return nat_ticks(state & NAT_CONFIRMED ? config_timeout_tcp : config_timeout_tcp_syn);
+}
+
+/* The entry under work->key that is not forgotten yet, or 0. */
+inline_always struct nat_entry *nat_find(struct nat_work *work)
+{
+	struct nat_entry *entry = bpf_map_lookup_elem(&cilium_nat, &work->key);
+	__s32 age;
+
+	work->replace = 0;
+	if (!entry)
+		return 0;
+	age = work->now - entry->last_seen;
+	if (age <= (__s32)nat_timeout(work->key.protocol, entry->state))
+		return entry;
+	work->replace = 1;
+	return 0;
+}
+
+/* What this packet adds to the state of its connection. */
+inline_always __u32 nat_bits(struct nat_work *work, __u32 flags)
+{
+	__u32 bits = 0;
+
+	if (work->key.protocol == NAT_TCP) {
+		if (!work->tcp_flags)
+			return 0;
+		if (!(work->tcp_flags & NAT_FLAG_SYN))
+			bits |= NAT_CONFIRMED;
+		if (work->tcp_flags & NAT_FLAG_FIN)
+			bits |= flags & NAT_REPLY ? NAT_FIN_REPLY : NAT_FIN_ORIGINAL;
+		if (work->tcp_flags & NAT_FLAG_RST)
+			bits |= NAT_RESET;
+	} else if (work->closes) {
+		bits |= NAT_RESET;
+	}
+	return bits;
+}
+
+/* The tuple of the packets that answer those of `entry`, found under work->key, and what these become. */
+inline_always void nat_partner(struct nat_work *work, struct nat_entry *entry)
+{
+	struct nat_key *key = &work->partner_key;
+	struct nat_entry *partner = &work->partner;
+
+	address_copy(key->source, entry->destination);
+	address_copy(key->destination, entry->source);
+	key->source_port = entry->destination_port;
+	key->destination_port = entry->source_port;
+	key->protocol = work->key.protocol;
+	key->kind = work->key.kind;
+	key->role = work->key.role ? 3 - work->key.role : 0;
+	address_copy(partner->source, work->key.destination);
+	address_copy(partner->destination, work->key.source);
+	partner->source_port = work->key.destination_port;
+	partner->destination_port = work->key.source_port;
+	partner->service = entry->service;
+	partner->flags = entry->flags ^ NAT_REPLY;
+	partner->backend = entry->backend;
+	partner->generation = entry->generation;
+	partner->last_seen = work->now;
+	partner->state = entry->state;
+	partner->reserved[0] = 0;
+	partner->reserved[1] = 0;
+}
+
+/* Whether an entry under work->partner_key is that of this connection. */
+inline_always int nat_is_partner(struct nat_work *work, struct nat_entry *entry)
+{
+	return address_equal(entry->source, work->partner.source) &&
+	       address_equal(entry->destination, work->partner.destination) &&
+	       entry->source_port == work->partner.source_port &&
+	       entry->destination_port == work->partner.destination_port;
+}
+
+/* Linux 6.1 calls the map's own function, which returns an int. */
+inline_always int nat_write(struct nat_key *key, struct nat_entry *entry, __u64 how)
+{
+	return (int)bpf_map_update_elem(&cilium_nat, key, entry, how);
+}
+
+/*
+ * Notes the packet in hand in both entries of its connection; the other one is made again where it was evicted. 1 if
+ * there is another connection in its place, in which case the entry under work->key is removed.
+ *
+ * The reply entry is always the younger one (seen first here, given away NAT_MARGIN later), and the one that learns last
+ * of an end: a port is never free while the original direction still takes it for its own.
+ */
+__attribute__((noinline)) int nat_mirror(__u32 bits)
+{
+	struct nat_work *work = nat_scratch();
+	struct nat_entry *entry, *partner, *original, *reply;
+
+	if (!work)
+		return 0;
+	entry = bpf_map_lookup_elem(&cilium_nat, &work->key);
+	if (!entry)
+		return 0;
+	if (entry->flags & NAT_ALONE) {
+		entry->last_seen = work->now;
+		__sync_fetch_and_or(&entry->state, bits);
+		return 0;
+	}
+	nat_partner(work, entry);
+	partner = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
+	if (!partner) {
+		work->partner.state |= bits;
+		nat_write(&work->partner_key, &work->partner, BPF_NOEXIST);
+		partner = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
+	}
+	if (!partner)
+		return 0;
+	if (!nat_is_partner(work, partner)) {
+		bpf_map_delete_elem(&cilium_nat, &work->key);
+		work->replace = 0;
+		return 1;
+	}
+	if (entry->flags & NAT_REPLY) {
+		reply = entry;
+		original = partner;
+	} else {
+		reply = partner;
+		original = entry;
+	}
+	reply->last_seen = work->now;
+	original->last_seen = work->now;
+	if ((original->state & bits) != bits)
+		__sync_fetch_and_or(&original->state, bits);
+	if ((reply->state & bits) != bits)
+		__sync_fetch_and_or(&reply->state, bits);
+	return 0;
+}
+
+/* For each packet of an entry found. Most change nothing. 1: the entry was another connection's; there is none. */
+inline_always int nat_touch(struct nat_work *work, struct nat_entry *entry)
+{
+	__u32 bits = nat_bits(work, entry->flags);
+	__s32 age = work->now - entry->last_seen;
+
+	if (age <= 0 && (entry->state & bits) == bits)
+		return 0;
+	return nat_mirror(bits);
+}
+
+/* Removes the connection of work->key: its backend is gone, or a new one begins in its place. */
+__attribute__((noinline)) int nat_forget(void)
+{
+	struct nat_work *work = nat_scratch();
+	struct nat_entry *entry, *partner;
+
+	if (!work)
+		return 0;
+	work->replace = 0;
+	entry = bpf_map_lookup_elem(&cilium_nat, &work->key);
+	if (!entry)
+		return 0;
+	nat_partner(work, entry);
+	bpf_map_delete_elem(&cilium_nat, &work->key);
+	if (work->partner.flags & NAT_ALONE)
+		return 0;
+	partner = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
+	if (partner && nat_is_partner(work, partner))
+		bpf_map_delete_elem(&cilium_nat, &work->partner_key);
+	return 0;
+}
