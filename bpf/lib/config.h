@@ -27,7 +27,3 @@ CONFIG(__u8, enable_ipv6, 1, "0: IPv6 packets of endpoints are dropped");
 CONFIG(__u8, events_drop, 1, "1: dropped packets are reported");
 CONFIG(__u8, events_verdict, 1, "1: policy verdicts of allowed new flows are reported");
 CONFIG(__u8, events_trace, 1, "1: where the first packet of a flow went is reported");
-CONFIG(__u32, nat_seed, 0, "secret from which the ports of translated connections are derived");
-CONFIG(__u16, nat_port_min, 61000, "first port given to translated connections; the default range is what Linux does not give to the host's own sockets");
-CONFIG(__u16, nat_port_max, 65535, "last port given to translated connections");
-CONFIG(__u16, nat_port_wide_min, 32768, "first port given to translated connections whose destination has used up the range above");

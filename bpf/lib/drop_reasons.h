@@ -13,6 +13,7 @@
 	X(POLICY, 133, "Policy denied") \
 	X(INVALID_PACKET, 134, "Invalid packet") \
 	X(TRUNCATED, 135, "Truncated or invalid header") \
+	X(FRAG_NEEDED, 136, "Fragmentation needed") \
 	X(UNSUPPORTED_L3, 139, "Unsupported L3 protocol") \
 	X(WRITE_ERROR, 141, "Error while writing to packet") \
 	X(UNKNOWN_L4, 142, "Unknown L4 protocol") \
@@ -28,12 +29,15 @@
 	X(UNKNOWN_FLOW, 163, "Unknown connection tracking state") \
 	X(UNSUPPORTED_L2, 166, "Unsupported L2 protocol") \
 	X(NAT_NO_MAPPING, 167, "No mapping for NAT masquerade") \
+	X(FIB_LOOKUP, 169, "FIB lookup failed") \
 	X(UNKNOWN_SENDER, 172, "Unknown sender") \
+	X(IS_CLUSTER_IP, 174, "Is a ClusterIP") \
 	X(FRAGMENT_NOT_FOUND, 175, "First logical datagram fragment not found") \
 	X(FORBIDDEN_ICMP6, 176, "Forbidden ICMPv6 message") \
 	X(NOT_IN_SRC_RANGE, 177, "Denied by LB src-range check") \
 	X(POLICY_DENY, 181, "Policy denied by denylist") \
 	X(VLAN_FILTERED, 182, "VLAN traffic disallowed by VLAN filter") \
+	X(TTL_EXCEEDED, 196, "TTL exceeded") \
 	X(MULTICAST_HANDLED, 201, "Multicast handled") \
 	X(NO_POLICY, 203, "No policy in force for the endpoint") \
 	X(IP_OPTIONS, 240, "Forbidden or malformed IPv4 options") \

@@ -11,7 +11,7 @@
 
 #include "lib/common.h"
 #include "lib/config.h"
-#include "lib/flows.h"
+#include "lib/ticks.h"
 
 #define MAX_NAT 131072
 #define NAT_PORT_WORDS 1024
@@ -26,6 +26,11 @@
 #define NAT_FLAG_FIN 0x01
 #define NAT_FLAG_SYN 0x02
 #define NAT_FLAG_RST 0x04
+
+CONFIG(__u32, nat_seed, 0, "secret from which the ports of translated connections are derived");
+CONFIG(__u16, nat_port_min, 61000, "first port given to translated connections; the default range is what Linux does not give to the host's own sockets");
+CONFIG(__u16, nat_port_max, 65535, "last port given to translated connections");
+CONFIG(__u16, nat_port_wide_min, 32768, "first port given to translated connections whose destination has used up the range above");
 
 /*
  * The tuple of a packet as it comes in, ports as they lie in it. ICMP: the requester's is the identifier, the
@@ -143,11 +148,6 @@ inline_always void nat_port_mark(__be16 port)
 		__sync_fetch_and_or(bits, 1ull << (port & 63));
 }
 
-inline_always __u32 nat_ticks(__u32 seconds)
-{
-	return (__u64)seconds * config_jiffies_per_second >> FLOW_TICK_SHIFT;
-}
-
 inline_always int nat_is_closing(__u32 state)
 {
 	return (state & NAT_RESET) || (state & (NAT_FIN_ORIGINAL | NAT_FIN_REPLY)) == (NAT_FIN_ORIGINAL | NAT_FIN_REPLY);
@@ -156,10 +156,10 @@ inline_always int nat_is_closing(__u32 state)
 inline_always __u32 nat_timeout(__u32 protocol, __u32 state)
 {
 	if (nat_is_closing(state))
-		return nat_ticks(config_timeout_tcp_fin);
+		return timeout_ticks(config_timeout_tcp_fin);
 	if (protocol != NAT_TCP)
-		return nat_ticks(config_timeout_any);
-	return nat_ticks(state & NAT_CONFIRMED ? config_timeout_tcp : config_timeout_tcp_syn);
+		return timeout_ticks(config_timeout_any);
+	return timeout_ticks(state & NAT_CONFIRMED ? config_timeout_tcp : config_timeout_tcp_syn);
 }
 
 /* The entry under work->key that is not forgotten yet, or 0. */

@@ -7,7 +7,7 @@
 
 #include "lib/drop_reasons.h"
 #include "lib/nat.h"
-#include "lib/services.h"
+#include "lib/select.h"
 
 #define NAT_UDP 17
 #define NAT_ICMP 1
@@ -77,37 +77,36 @@ inline_always int nat_host_socket(NAT_CONTEXT *ctx, struct nat_key *key)
 		tuple.ipv6.sport = key->source_port;
 		tuple.ipv6.dport = key->destination_port;
 	}
-	if (key->protocol == NAT_TCP)
+	if (key->protocol == NAT_TCP) {
 		socket = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	else if (key->protocol == NAT_UDP)
+		if (!socket)
+			return 0;
+		state = socket->state;
+		bpf_sk_release(socket);
+		return state != NAT_LISTEN;
+	}
+	if (key->protocol == NAT_UDP) {
 		socket = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	else
-		return 0;
-	if (!socket)
-		return 0;
-	state = socket->state;
-	bpf_sk_release(socket);
-	return key->protocol != NAT_TCP || state != NAT_LISTEN;
+		if (!socket)
+			return 0;
+		bpf_sk_release(socket);
+		return 1;
+	}
+	return 0;
 }
 
 /* Whether the port is one that clients reach a service by. */
 inline_always int nat_is_frontend(struct nat_key *key)
 {
-	struct frontend_key frontend = {};
+	struct frontend_key frontend;
 
 	if (!vip_possible(key->destination))
 		return 0;
-	address_copy(frontend.address, key->destination);
-	frontend.port = key->destination_port;
-	frontend.protocol = key->protocol;
-	frontend.scope = SCOPE_EXTERNAL;
-	if (bpf_map_lookup_elem(&cilium_frontends, &frontend))
+	frontend_key_fill(&frontend, key->destination, key->destination_port, key->protocol);
+	if (frontend_lookup(&frontend))
 		return 1;
-	if (is_mapped(key->destination))
-		words(frontend.address)[3] = 0;
-	else
-		__builtin_memset(frontend.address, 0, sizeof(frontend.address));
-	return bpf_map_lookup_elem(&cilium_frontends, &frontend) != 0;
+	frontend_key_any_address(&frontend, !is_mapped(key->destination));
+	return frontend_lookup(&frontend) != 0;
 }
 
 /*
@@ -215,6 +214,9 @@ __attribute__((noinline)) int nat_create(NAT_CONTEXT *ctx)
 		       !address_equal(found->source, work->entry.source) ||
 		       !address_equal(found->destination, work->entry.destination)))
 		bpf_map_delete_elem(&cilium_nat, &work->partner_key);
+	/* the tuple is that of the answers of another connection */
+	if (found->flags & NAT_REPLY)
+		return -DROP_NAT_NO_MAPPING;
 	__builtin_memcpy(&work->entry, found, sizeof(work->entry));
 	return 0;
 }

@@ -29,7 +29,7 @@ const CONSTANT_HEADERS = [
   'fragments.h',
   'metrics.h',
   'events.h',
-  'services.h',
+  'services.h', 'nat.h', 'node_devices.h', 'masquerade.h',
   'prefilter.h',
   'sock_peers.h',
 ];
