@@ -36,6 +36,14 @@ export interface DatapathConfig {
   readonly eventsVerdict?: number;
   /** 1: where the first packet of a flow went is reported. Default 1. */
   readonly eventsTrace?: number;
+  /** secret from which the ports of translated connections are derived. Default 0. */
+  readonly natSeed?: number;
+  /** first port given to translated connections; the default range is what Linux does not give to the host's own sockets. Default 61000. */
+  readonly natPortMin?: number;
+  /** last port given to translated connections. Default 65535. */
+  readonly natPortMax?: number;
+  /** first port given to translated connections whose destination has used up the range above. Default 32768. */
+  readonly natPortWideMin?: number;
   /** cookie of the network namespace that counts as the node's own; 0: the initial one. Default 0. */
   readonly hostNetnsCookie?: number;
   /** 1: only sockets of the node's own network namespace are translated, others per packet. Default 0. */
@@ -74,6 +82,10 @@ export const CONFIG_VARIABLES: Readonly<Record<keyof DatapathConfig, ConfigVaria
   eventsDrop: { variable: 'config_events_drop', size: 1, initial: 1, description: '1: dropped packets are reported' },
   eventsVerdict: { variable: 'config_events_verdict', size: 1, initial: 1, description: '1: policy verdicts of allowed new flows are reported' },
   eventsTrace: { variable: 'config_events_trace', size: 1, initial: 1, description: '1: where the first packet of a flow went is reported' },
+  natSeed: { variable: 'config_nat_seed', size: 4, initial: 0, description: 'secret from which the ports of translated connections are derived' },
+  natPortMin: { variable: 'config_nat_port_min', size: 2, initial: 61000, description: 'first port given to translated connections; the default range is what Linux does not give to the host’s own sockets' },
+  natPortMax: { variable: 'config_nat_port_max', size: 2, initial: 65535, description: 'last port given to translated connections' },
+  natPortWideMin: { variable: 'config_nat_port_wide_min', size: 2, initial: 32768, description: 'first port given to translated connections whose destination has used up the range above' },
   hostNetnsCookie: { variable: 'config_host_netns_cookie', size: 8, initial: 0, description: 'cookie of the network namespace that counts as the node’s own; 0: the initial one' },
   sockHostnsOnly: { variable: 'config_sock_hostns_only', size: 1, initial: 0, description: '1: only sockets of the node’s own network namespace are translated, others per packet' },
   nodePortBindProtection: { variable: 'config_node_port_bind_protection', size: 1, initial: 1, description: '1: sockets of the node cannot be bound to the ports of its services' },

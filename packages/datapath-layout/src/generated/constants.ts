@@ -105,6 +105,42 @@ export const MAX_VIP_WORDS = 16384;
 /** SERVICE_WILDCARD of the programs' headers. */
 export const SERVICE_WILDCARD = 4294967295;
 
+/** MAX_NAT of the programs' headers. */
+export const MAX_NAT = 131072;
+
+/** NAT_PORT_WORDS of the programs' headers. */
+export const NAT_PORT_WORDS = 1024;
+
+/** NAT_TRIES of the programs' headers. */
+export const NAT_TRIES = 32;
+
+/** NAT_TRIES_NARROW of the programs' headers. */
+export const NAT_TRIES_NARROW = 24;
+
+/** NAT_MARGIN of the programs' headers. */
+export const NAT_MARGIN = 64;
+
+/** NAT_TCP of the programs' headers. */
+export const NAT_TCP = 6;
+
+/** NAT_SCTP of the programs' headers. */
+export const NAT_SCTP = 132;
+
+/** NAT_FLAG_FIN of the programs' headers. */
+export const NAT_FLAG_FIN = 1;
+
+/** NAT_FLAG_SYN of the programs' headers. */
+export const NAT_FLAG_SYN = 2;
+
+/** NAT_FLAG_RST of the programs' headers. */
+export const NAT_FLAG_RST = 4;
+
+/** MAX_NODE_DEVICES of the programs' headers. */
+export const MAX_NODE_DEVICES = 256;
+
+/** MAX_MASQUERADE_EXCLUSIONS of the programs' headers. */
+export const MAX_MASQUERADE_EXCLUSIONS = 16384;
+
 /** MAX_DENIED_ADDRESSES of the programs' headers. */
 export const MAX_DENIED_ADDRESSES = 65536;
 

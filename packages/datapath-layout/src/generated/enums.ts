@@ -8,6 +8,7 @@ export const DROP_REASON = {
   POLICY: 133,
   INVALID_PACKET: 134,
   TRUNCATED: 135,
+  FRAG_NEEDED: 136,
   UNSUPPORTED_L3: 139,
   WRITE_ERROR: 141,
   UNKNOWN_L4: 142,
@@ -23,12 +24,15 @@ export const DROP_REASON = {
   UNKNOWN_FLOW: 163,
   UNSUPPORTED_L2: 166,
   NAT_NO_MAPPING: 167,
+  FIB_LOOKUP: 169,
   UNKNOWN_SENDER: 172,
+  IS_CLUSTER_IP: 174,
   FRAGMENT_NOT_FOUND: 175,
   FORBIDDEN_ICMP6: 176,
   NOT_IN_SRC_RANGE: 177,
   POLICY_DENY: 181,
   VLAN_FILTERED: 182,
+  TTL_EXCEEDED: 196,
   MULTICAST_HANDLED: 201,
   NO_POLICY: 203,
   IP_OPTIONS: 240,
@@ -211,6 +215,36 @@ export const EVENT_FLAG = {
 } as const;
 /** A value of enum event_flag. */
 export type EventFlag = (typeof EVENT_FLAG)[keyof typeof EVENT_FLAG];
+
+/** enum nat_flag. */
+export const NAT_FLAG = {
+  REPLY: 1,
+  SERVICE: 2,
+  ALLOCATED: 4,
+  ALONE: 8,
+  LEAVES: 16,
+  DSR: 32,
+} as const;
+/** A value of enum nat_flag. */
+export type NatFlag = (typeof NAT_FLAG)[keyof typeof NAT_FLAG];
+
+/** enum nat_state. */
+export const NAT_STATE = {
+  FIN_ORIGINAL: 1,
+  FIN_REPLY: 2,
+  RESET: 4,
+  CONFIRMED: 8,
+} as const;
+/** A value of enum nat_state. */
+export type NatState = (typeof NAT_STATE)[keyof typeof NAT_STATE];
+
+/** enum node_device_flag. */
+export const NODE_DEVICE_FLAG = {
+  IPV4: 1,
+  IPV6: 2,
+} as const;
+/** A value of enum node_device_flag. */
+export type NodeDeviceFlag = (typeof NODE_DEVICE_FLAG)[keyof typeof NODE_DEVICE_FLAG];
 
 /** enum prefilter_list. */
 export const PREFILTER_LIST = {

@@ -385,6 +385,67 @@ export const metric: Codec<Metric> = /* @__PURE__ */ struct(
 /** Byte offsets within struct metric. */
 export const metricOffsets = { packets: 0, bytes: 8 } as const;
 
+/** struct nat_entry, 64 bytes. */
+export interface NatEntry {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly service: number;
+  readonly flags: number;
+  readonly backend: number;
+  readonly generation: number;
+  readonly lastSeen: number;
+  readonly state: number;
+  readonly reserved: readonly number[];
+}
+
+/** Codec of struct nat_entry. */
+export const natEntry: Codec<NatEntry> = /* @__PURE__ */ struct(
+  { source: [bytes(16), 0], destination: [bytes(16), 16], sourcePort: [be16, 32], destinationPort: [be16, 34], service: [u16, 36], flags: [u16, 38], backend: [u32, 40], generation: [u32, 44], lastSeen: [u32, 48], state: [u32, 52], reserved: [array(u32, 2), 56] },
+  64,
+);
+
+/** Byte offsets within struct nat_entry. */
+export const natEntryOffsets = { source: 0, destination: 16, sourcePort: 32, destinationPort: 34, service: 36, flags: 38, backend: 40, generation: 44, lastSeen: 48, state: 52, reserved: 56 } as const;
+
+/** struct nat_key, 40 bytes. */
+export interface NatKey {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly protocol: number;
+  readonly kind: number;
+  readonly role: number;
+}
+
+/** Codec of struct nat_key. */
+export const natKey: Codec<NatKey> = /* @__PURE__ */ struct(
+  { source: [bytes(16), 0], destination: [bytes(16), 16], sourcePort: [be16, 32], destinationPort: [be16, 34], protocol: [u8, 36], kind: [u8, 37], role: [u16, 38] },
+  40,
+);
+
+/** Byte offsets within struct nat_key. */
+export const natKeyOffsets = { source: 0, destination: 16, sourcePort: 32, destinationPort: 34, protocol: 36, kind: 37, role: 38 } as const;
+
+/** struct node_device, 40 bytes. */
+export interface NodeDevice {
+  readonly address4: Uint8Array;
+  readonly address6: Uint8Array;
+  readonly flags: number;
+  readonly reserved: number;
+}
+
+/** Codec of struct node_device. */
+export const nodeDevice: Codec<NodeDevice> = /* @__PURE__ */ struct(
+  { address4: [bytes(16), 0], address6: [bytes(16), 16], flags: [u32, 32], reserved: [u32, 36] },
+  40,
+);
+
+/** Byte offsets within struct node_device. */
+export const nodeDeviceOffsets = { address4: 0, address6: 16, flags: 32, reserved: 36 } as const;
+
 /** struct node_state, 16400 bytes. */
 export interface NodeState {
   readonly epoch: bigint;
