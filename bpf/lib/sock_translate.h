@@ -6,6 +6,7 @@
 #include "lib/sock_config.h"
 #include "lib/sock_peers.h"
 
+#define AF_INET6 10
 #define EHOSTUNREACH 113
 #define EADDRINUSE 98
 
@@ -162,6 +163,20 @@ inline_always int peer_conflicts(struct sock_call *call, __u64 cookie)
 }
 
 /*
+ * Whether the socket is connected to this IPv4 address already. For an IPv6 socket that is, the kernel shows each
+ * datagram to the program as if the socket had named the address.
+ */
+inline_always int is_connected_to(struct bpf_sock_addr *ctx, const void *address, __be16 port)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk || sk->family != AF_INET6 || sk->state != BPF_TCP_ESTABLISHED || sk->dst_port != port)
+		return 0;
+	return is_mapped(address) && sk->dst_ip6[3] == words((void *)address)[3] &&
+	       sk->dst_ip6[2] == bpf_htonl(0x0000ffff);
+}
+
+/*
  * Puts the backend that the socket is to reach into call->peer. `connects`: connect(2), with one peer from here on; else
  * a datagram of a socket that may have many.
  */
@@ -178,7 +193,8 @@ inline_always int sock_forward(struct bpf_sock_addr *ctx, struct sock_call *call
 	service = sock_service(ctx, call);
 	cookie = bpf_get_socket_cookie(ctx);
 	if (!service) {
-		peer_forget(&call->key, cookie, call->address, call->frontend.port, &call->peer);
+		if (connects || !is_connected_to(ctx, call->address, call->frontend.port))
+			peer_forget(&call->key, cookie, call->address, call->frontend.port, &call->peer);
 		return FORWARD_AS_IS;
 	}
 	backend = sock_backend(ctx, call, service, cookie, 0);

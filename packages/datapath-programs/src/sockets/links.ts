@@ -18,9 +18,11 @@ export function attachSockets(bpfRoot: string, cgroup: string, programs: Readonl
   for (const [name, type] of SOCKET_HOOKS) {
     const path = join(linkFolder(bpfRoot), name);
     try {
-      if (replaceProgram(path, cgroup, programs[name])) continue;
+      using before = existsSync(path) ? openPinnedLink(path) : undefined;
+      if (before !== undefined && replaceProgram(before, cgroup, programs[name])) continue;
       using link = attachCgroup({ cgroup, type, program: programs[name] });
       replacePin(path, link);
+      before?.detach();
     } catch (cause) {
       throw new DatapathError('attach-failed', `attach ${name} to cgroup ${cgroup}: ${errorMessage(cause)}`, { cause });
     }
@@ -42,9 +44,7 @@ function detach(path: string): boolean {
 }
 
 /** Whether a link of a previous run holds on to this very cgroup, and now has the new program. */
-function replaceProgram(path: string, cgroup: string, program: Program): boolean {
-  if (!existsSync(path)) return false;
-  using link = openPinnedLink(path);
+function replaceProgram(link: Link, cgroup: string, program: Program): boolean {
   if (link.info.cgroupId !== cgroupId(cgroup)) return false;
   try {
     link.update(program);
