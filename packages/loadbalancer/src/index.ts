@@ -48,3 +48,6 @@ export type { ConsideredBackend, Explanation } from './select/explain.ts';
 export type { Flow, Selection } from './select/flow.ts';
 export type { ServiceHealthCheck } from './view/health-checks.ts';
 export type { BackendView, ServiceSpecView, ServiceView, ServiceViewType } from './view/service-view.ts';
+export type { ParsedServices, ParseOptions } from './parse/parse-services.ts';
+export { parseServices } from './parse/parse-services.ts';
+export type { Keyed } from './translate/context.ts';
