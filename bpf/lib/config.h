@@ -19,7 +19,7 @@ CONFIG(__u32, timeout_tcp_fin, 10, "seconds after which a TCP flow is forgotten 
 CONFIG(__u32, timeout_any, 60, "seconds after which a flow of any other protocol is forgotten");
 CONFIG(__u32, events_wakeup, 2097152, "bytes waiting in cilium_events at which the consumer is woken (a quarter of the ring, a power of two)");
 CONFIG(__u32, service_seed, 0, "seed of the hash that chooses a backend; the same on all nodes, or Maglev tables are of no use");
-CONFIG(__u32, service_loopback, 2851998209, "IPv4 address, as a number, as which an endpoint sees itself behind a service (169.254.42.1); over IPv6 it is 100:: with this in the last 32 bits");
+CONFIG(__u32, service_loopback, 2852006401, "IPv4 address, as a number, as which an endpoint sees itself behind a service (169.254.42.1); over IPv6 it is 100:: with this in the last 32 bits");
 CONFIG(__u8, source_range_all_types, 0, "1: source ranges of services bind clients inside the cluster too");
 CONFIG(__u8, service_reject, 1, "1: packets to a service without backends are answered with an ICMP error; 0: dropped silently");
 CONFIG(__u8, enable_ipv4, 1, "0: IPv4 and ARP packets of endpoints are dropped");

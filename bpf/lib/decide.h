@@ -2,60 +2,13 @@
 /* The slow path: who are the two ends, what does policy say, and what is remembered of it. */
 #pragma once
 
-#include "lib/event_emit.h"
 #include "lib/flow_write.h"
 #include "lib/judge.h"
 #include "lib/packet.h"
+#include "lib/parties.h"
 #include "lib/recover.h"
-#include "lib/resolve.h"
-
-inline_always void flow_report(struct __sk_buff *ctx, struct packet *p, __u32 to_container)
-{
-	__u32 point = TRACE_TO_STACK;
-
-	if (to_container || (!(p->peer_end & FLOW_REMOTE) && !(p->flow_flags & FLOW_VIA_STACK)))
-		point = TRACE_TO_ENDPOINT;
-	else if (p->party[DESTINATION].identity == IDENTITY_HOST)
-		point = TRACE_TO_HOST;
-	if (config_events_verdict) {
-		if (config_events_trace)
-			p->event_flags |= EVENT_WITH_TRACE;
-		event_emit(ctx, EVENT_WHAT(EVENT_VERDICT, 0, point));
-	} else if (config_events_trace) {
-		event_emit(ctx, EVENT_WHAT(EVENT_TRACE, 0, point));
-	}
-}
-
-/* Fills both parties, and the policies of those that are local, as of the epoch read at the start. */
-inline_always int parties_resolve(struct __sk_buff *ctx, struct packet *p, struct cell_half *own, __u32 forward,
-				  const __u32 to_container, struct cell_half **peer)
-{
-	struct node_state *node = node_get();
-	__u32 bucket;
-	int result;
-
-	if (!node)
-		return -DROP_INTERNAL;
-	bucket = address_bucket(to_container ? p->source : p->destination);
-	p->peer_generation = bucket_generation(node, bucket);
-	full_barrier(p);
-	p->event_flags = 0;
-	p->traits |= TRAIT_RESOLVED;
-	if (to_container) {
-		__u32 how = RESOLVE_SOURCE | (p->traits & TRAIT_RELATED ? RESOLVE_QUOTED : forward ? RESOLVE_BEGAN : 0);
-
-		*(__u64 *)&p->party[SOURCE] = 0;
-		party_local(&p->party[DESTINATION], p->slot, own);
-		result = resolve_remote(ctx, p, &p->party[SOURCE], p->source, p->destination, bucket, how, peer);
-		p->peer_end = p->party[SOURCE].end;
-	} else {
-		*(__u64 *)&p->party[DESTINATION] = 0;
-		party_local(&p->party[SOURCE], p->slot, own);
-		result = resolve_remote(ctx, p, &p->party[DESTINATION], p->destination, p->source, bucket, 0, peer);
-		p->peer_end = p->party[DESTINATION].end;
-	}
-	return result;
-}
+#include "lib/report.h"
+#include "lib/service_decide.h"
 
 /* Refused by policy in its own direction: 0 if the socket of a connection the other way proves it a reply. */
 inline_always int refused(struct __sk_buff *ctx, struct packet *p, int result)
@@ -90,6 +43,11 @@ inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct ce
 	__u64 old = 0;
 	int result;
 
+	if (!to_container && service_possible(p)) {
+		result = service_decide(ctx, p);
+		if (result)
+			return result < 0 ? result : 0;
+	}
 	p->flow_flags = to_container ? FLOW_VIA_STACK : 0;
 	if (p->found == FOUND_STALE) {
 		found = bpf_map_lookup_elem(&cilium_flows, &p->key);
@@ -105,9 +63,12 @@ inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct ce
 		forward = (found->began & 1) == began;
 		began = found->began & 1;
 		state = found->state;
-		p->flow_flags = found->flags;
+		/* of a service that is no more nothing is left but the address */
+		p->flow_flags = found->flags & ~(found->flags & FLOW_SERVICE ? FLOW_SERVICE | FLOW_HAIRPIN : 0);
 		if (!forward)
 			p->traits |= TRAIT_REPLY;
+		if (p->flow_flags & FLOW_REPLY_REWRITE)
+			flow_rewrite(p, found, forward, to_container);
 	}
 	result = parties_resolve(ctx, p, own, forward, to_container, &peer);
 	if (result < 0)
@@ -127,9 +88,14 @@ inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct ce
 	if ((p->traits & TRAIT_RELATED) || (!found && (p->traits & TRAIT_NO_FLOW)))
 		return 0;
 	flow_compose(p, source, destination, began & 1, state);
-	if (found)
+	if (found) {
+		if (p->flow_flags & FLOW_REPLY_REWRITE)
+			rewrite_copy(&p->flow, found);
 		flow_renew(p, found, old);
-	else if (flow_create(p, p->found == FOUND_NONE ? BPF_NOEXIST : BPF_ANY))
+		return 0;
+	}
+	result = flow_create(p, p->found == FOUND_NONE ? BPF_NOEXIST : BPF_ANY);
+	if (result > 0)
 		flow_report(ctx, p, to_container);
-	return 0;
+	return result < 0 ? result : 0;
 }

@@ -5,6 +5,7 @@
 #include "lib/endpoints.h"
 #include "lib/packet.h"
 #include "lib/parse.h"
+#include "lib/translate.h"
 
 /* Whether the packet, or the segments it will be cut into, is too long for the receiver's device. */
 inline_always int exceeds_mtu(struct __sk_buff *ctx, struct packet *p, __u32 mtu)
@@ -47,7 +48,8 @@ inline_always int ipv6_hop(struct __sk_buff *ctx)
 
 /*
  * To an endpoint of this node: routed here and put into its namespace, unless the stack has something to say on the way
- * (time exceeded, packet too big, IPv4 options); then 0.
+ * (time exceeded, packet too big, IPv4 options); then 0. To itself a packet passes no router, and the stack would not
+ * know the loopback address.
  */
 inline_always int deliver_local(struct __sk_buff *ctx, struct packet *p, __u32 slot)
 {
@@ -57,11 +59,18 @@ inline_always int deliver_local(struct __sk_buff *ctx, struct packet *p, __u32 s
 
 	if (!endpoint)
 		return -DROP_NO_LOCAL_ENDPOINT;
-	if (p->hop_limit <= 1 || (p->traits & TRAIT_OPTIONS) || exceeds_mtu(ctx, p, endpoint->mtu))
-		return 0;
-	result = p->traits & TRAIT_IPV6 ? ipv6_hop(ctx) : ipv4_hop(ctx);
-	if (result < 0)
-		return result;
+	if (!(p->rewrite & REWRITE_HAIRPIN)) {
+		if (p->hop_limit <= 1 || (p->traits & TRAIT_OPTIONS) || exceeds_mtu(ctx, p, endpoint->mtu))
+			return 0;
+		result = p->traits & TRAIT_IPV6 ? ipv6_hop(ctx) : ipv4_hop(ctx);
+		if (result < 0)
+			return result;
+	}
+	if (p->rewrite) {
+		result = translate(ctx, p);
+		if (result < 0)
+			return result;
+	}
 	header = packet_data(ctx);
 	if ((void *)header + ETHERNET_SIZE > packet_end(ctx))
 		return -DROP_WRITE_ERROR;
@@ -73,13 +82,23 @@ inline_always int deliver_local(struct __sk_buff *ctx, struct packet *p, __u32 s
 	return FINAL(bpf_redirect_peer(endpoint->ifindex, 0));
 }
 
-/* FINAL, or < 0. What is not for an endpoint here, or came by the stack, goes to the stack. */
+/*
+ * FINAL, or < 0. What is not for an endpoint here, or came by the stack, goes to the stack: requests to a service with
+ * the backend's address, replies as the backend sent them, for the stack has to see both ends as they are on both ways;
+ * they get the service's address where they come out of it.
+ */
 inline_always int deliver_from_container(struct __sk_buff *ctx, struct packet *p)
 {
 	if (!(p->peer_end & FLOW_REMOTE) && !(p->flow_flags & FLOW_VIA_STACK)) {
 		int result = deliver_local(ctx, p, p->peer_end - 1);
 
 		if (result)
+			return result;
+	}
+	if (p->rewrite & REWRITE_DESTINATION) {
+		int result = translate(ctx, p);
+
+		if (result < 0)
 			return result;
 	}
 	return FINAL(TC_ACT_OK);

@@ -43,12 +43,14 @@ inline_always int source_holds(struct packet *p, __u32 end, __u32 identity, __u3
 /* Notes what this packet changes. Most change nothing, so that CPUs do not take the line from each other. */
 inline_always void flow_touch(struct packet *p, struct flow *flow, __u32 state, __s32 age)
 {
-	__u32 bits = state_bits(p);
+	__u32 bits = state_bits(p, p->source_index);
 
 	if (age > 0)
 		flow->last_seen = p->now;
 	if ((state & bits) != bits)
 		__sync_fetch_and_or(&flow->state, bits);
+	if (p->rewrite && (age > 0 || (state & bits) != bits))
+		partner_keep();
 }
 
 /*
@@ -63,6 +65,7 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 	__s32 age;
 
 	p->found = FOUND_NONE;
+	p->rewrite = REWRITE_NONE;
 	/* a SYN is decided whatever the table says, so it does not pay for asking: flow_meet looks when it finds out */
 	if (is_syn(p))
 		return 1;
@@ -100,6 +103,12 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 		expected = (own->revision & REVISION_MASK) | (revision & REVISION_MASK) << REVISION_BITS;
 	if ((flow->decision ^ expected) & REVISIONS_MASK)
 		return 1;
+	if (p->flow_flags & (FLOW_SERVICE | FLOW_REPLY_REWRITE)) {
+		int result = flow_rewrite(p, flow, began == source, to_container);
+
+		if (result)
+			return result;
+	}
 	if (!(p->traits & TRAIT_RELATED))
 		flow_touch(p, flow, state, age);
 	return 0;

@@ -32,8 +32,8 @@ inline_always int flow_lives(struct packet *p, struct flow *flow)
 	return !is_closing(flow->state) && age <= (__s32)flow_timeout(p, flow->state);
 }
 
-/* TCP state bits that this packet adds to its flow. */
-inline_always __u32 state_bits(struct packet *p)
+/* TCP state bits that this packet adds to its flow; `end` of the entry sent it. */
+inline_always __u32 state_bits(struct packet *p, __u32 end)
 {
 	__u32 bits = 0;
 
@@ -41,7 +41,7 @@ inline_always __u32 state_bits(struct packet *p)
 		if (!(p->tcp_flags & TCP_SYN))
 			bits |= FLOW_CONFIRMED;
 		if (p->tcp_flags & TCP_FIN)
-			bits |= p->source_index ? FLOW_FIN_1 : FLOW_FIN_0;
+			bits |= end ? FLOW_FIN_1 : FLOW_FIN_0;
 		if (p->tcp_flags & TCP_RST)
 			bits |= FLOW_RESET;
 	} else if (p->traits & TRAIT_CLOSES) {

@@ -41,13 +41,20 @@ inline_always void flow_compose(struct packet *p, struct cell_half *source, stru
 		flow->identity[1] = p->party[DESTINATION].identity;
 	}
 	flow->last_seen = p->now;
-	flow->state = state | state_bits(p);
+	flow->state = state | state_bits(p, p->source_index);
 	flow->began = began;
 	flow->reserved = 0;
 	flow->flags = p->flow_flags;
 	__builtin_memset(flow->rewrite_address, 0, sizeof(flow->rewrite_address));
 	flow->rewrite_port = 0;
 	flow->rewrite_id = 0;
+}
+
+inline_always void rewrite_copy(struct flow *to, struct flow *from)
+{
+	address_copy(to->rewrite_address, from->rewrite_address);
+	to->rewrite_port = from->rewrite_port;
+	to->rewrite_id = from->rewrite_id;
 }
 
 inline_always int flow_differs_only_in_decision(struct flow *a, struct flow *b)
@@ -90,6 +97,9 @@ inline_always void flow_renew(struct packet *p, struct flow *found, __u64 old)
  * The flow is there already. A SYN sent again by the end that began renews it; a SYN of the other end, or after the
  * end, begins anew. What is not a SYN has lost against another CPU, whose entry then holds, and which reports it.
  * 1 where it began anew.
+ *
+ * Live entries of a flow to a service give way to nothing: a second connection on its two ends would be answered from
+ * the service's address. The flow's own SYN comes by again out of the stack.
  */
 __attribute__((noinline)) int flow_meet(void)
 {
@@ -99,6 +109,19 @@ __attribute__((noinline)) int flow_meet(void)
 	if (!p || !is_syn(p))
 		return 0;
 	found = bpf_map_lookup_elem(&cilium_flows, &p->key);
+	if (found && (found->flags & (FLOW_SERVICE | FLOW_REPLY_REWRITE)) && flow_lives(p, found)) {
+		__u32 forward = (found->began & 1) == (p->source_index & 1);
+
+		if (!(p->flow_flags & FLOW_VIA_STACK)) {
+			if (!forward || (found->flags & FLOW_REPLY_REWRITE))
+				return -DROP_NAT_NO_MAPPING;
+		} else {
+			if (!forward || (found->flags & FLOW_SERVICE))
+				return -DROP_NAT_NO_MAPPING;
+			rewrite_copy(&p->flow, found);
+			p->flow.flags |= found->flags & (FLOW_REPLY_REWRITE | FLOW_HAIRPIN);
+		}
+	}
 	if (found && (found->began & 1) == (p->source_index & 1) && flow_lives(p, found)) {
 		p->flow.state |= found->state;
 		p->flow.flags |= found->flags & FLOW_VIA_STACK;
@@ -111,7 +134,7 @@ __attribute__((noinline)) int flow_meet(void)
 	return 1;
 }
 
-/* 1 where the flow began with this packet. */
+/* 1 where the flow began with this packet, 0 where it had begun, < 0 where another is in its way. */
 inline_always int flow_create(struct packet *p, __u64 how)
 {
 	int error = flow_write(p, how);

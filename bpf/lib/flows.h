@@ -46,21 +46,33 @@ enum flow_state {
 enum flow_flag {
 	FLOW_VIA_STACK = 1, /* first seen coming out of the stack: netfilter must see both ways */
 	FLOW_LATE = 2, /* the remote address is the node's by the kernel's word only: decided again for each packet */
+	FLOW_SERVICE = 4, /* to a service: rewrite_address holds index and generation (u32 each) of the backend */
+	FLOW_REPLY_REWRITE = 8, /* the same flow behind the service: rewrite_address and _port are the service's */
+	FLOW_HAIRPIN = 16, /* of those two: the backend is the client, who sees itself as the loopback address */
 };
+
+/*
+ * A flow to a service has two entries. That under (client, service) leads its packets to the backend; that under
+ * (client, backend) gives packets of the backend the service's address and port as source, and lets those of the client
+ * pass, which are translated already and come by again out of the stack. In both, what is said of the end that is not
+ * the client is said of the backend. Either is created again from the other; for that the second has the backend's
+ * index in its state, from this bit on.
+ */
+#define FLOW_BACKEND_SHIFT 8
 
 struct flow {
 	__u64 decision; /* changed by one compare-and-swap */
 	__u32 generation[2]; /* of the slot, or the counter of the bucket */
 	__u32 end[2];
 	__u32 identity[2];
+	__u8 rewrite_address[ADDRESS_SIZE]; /* see enum flow_flag */
 	__u32 last_seen; /* ticks */
 	__u32 state;
 	__u8 began; /* the end that began */
 	__u8 reserved;
 	__u16 flags;
-	__u8 rewrite_address[ADDRESS_SIZE]; /* room for service and source NAT */
 	__be16 rewrite_port;
-	__u16 rewrite_id;
+	__u16 rewrite_id; /* of the service */
 };
 
 struct {

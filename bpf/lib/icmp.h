@@ -118,6 +118,7 @@ inline_always int related_ports(struct __sk_buff *ctx, struct packet *p, __u32 o
 	__u32 type;
 	int error;
 
+	p->quoted_l4 = offset;
 	p->source_port = 0;
 	p->destination_port = 0;
 	p->kind = 0;
@@ -169,6 +170,7 @@ __attribute__((noinline)) int related_parse(struct __sk_buff *ctx, __u32 offset)
 	if (offset > 2 * MAX_EXTENSIONS_END)
 		return -DROP_INVALID_PACKET;
 	address_copy(p->outer_source, p->source);
+	p->quoted_offset = offset;
 	if (p->traits & TRAIT_IPV6) {
 		if (bpf_skb_load_bytes(ctx, offset, header, IPV6_SIZE) < 0)
 			return -DROP_TRUNCATED;

@@ -19,6 +19,7 @@
 #include "lib/drop_reasons.h"
 #include "lib/flows.h"
 #include "lib/fragments.h"
+#include "lib/select.h"
 
 #define FINAL(action) ((action) + 1)
 #define FINAL_ACTION(result) ((result) - 1)
@@ -83,6 +84,23 @@ enum flow_found {
 	FOUND_RESTART = 3, /* a new beginning over an entry that has ended or began at the other end */
 };
 
+/* What is to be done with the addresses before the packet is delivered. */
+enum packet_rewrite {
+	REWRITE_NONE = 0,
+	REWRITE_SOURCE = 1, /* a reply: rewrite_address and rewrite_port, the service's, become its source */
+	REWRITE_DESTINATION = 2, /* a request: they are the backend's, and become its destination */
+	REWRITE_HAIRPIN = 4, /* the other side too, from or to the loopback address */
+};
+
+/* One change of an address and port, for what is not done in line. */
+struct change {
+	__u8 from[ADDRESS_SIZE];
+	__u8 to[ADDRESS_SIZE];
+	__be16 from_port;
+	__be16 to_port;
+	__u32 difference; /* of the address, to a checksum */
+};
+
 struct packet {
 	struct flow_key key;
 	__u8 source[ADDRESS_SIZE];
@@ -124,6 +142,23 @@ struct packet {
 	__u8 outer_source[ADDRESS_SIZE];
 	struct party party[2];
 	struct flow flow; /* to be written */
+	__u32 rewrite; /* enum packet_rewrite */
+	__u32 service; /* id */
+	__u8 rewrite_address[ADDRESS_SIZE];
+	__be16 rewrite_port;
+	/* the service as the client addressed it, while the backend stands in for it as destination */
+	__be16 frontend_port;
+	__u32 quoted_l4;
+	__u8 frontend[ADDRESS_SIZE];
+	struct choice choice;
+	__u32 quoted_offset;
+	__u32 partner_index; /* which end of `partner` sent the packet */
+	struct flow_key partner; /* of the flow's other entry */
+	struct flow partner_flow;
+	struct change change;
+	struct frontend_key frontend_key;
+	struct affinity_key affinity_key;
+	struct source_range_key source_range_key;
 	struct fragment_key fragment_key;
 	struct prefix_key prefix_key;
 	__u32 event_count;
@@ -160,13 +195,11 @@ inline_always void full_barrier(struct packet *p)
  * Both orders spelled out: the compiler would otherwise select pointers, which the verifier refuses. The last eight
  * bytes are written at once, for the hash reads them by four: narrower stores could not be forwarded to those loads.
  */
-inline_always void key_build(struct packet *p)
+inline_always __u32 key_store(__u64 *key, void *source, __u32 source_port, void *destination, __u32 destination_port,
+			      __u64 tail, __u32 role)
 {
-	__u64 s0 = halves(p->source)[0], s1 = halves(p->source)[1];
-	__u64 d0 = halves(p->destination)[0], d1 = halves(p->destination)[1];
-	__u64 tail = (__u64)p->protocol << 32 | (__u64)p->kind << 40;
-	__u32 source_port = p->source_port, destination_port = p->destination_port;
-	__u64 *key = (__u64 *)&p->key;
+	__u64 s0 = halves(source)[0], s1 = halves(source)[1];
+	__u64 d0 = halves(destination)[0], d1 = halves(destination)[1];
 	__u32 swap;
 
 	if (s1 != d1)
@@ -175,9 +208,8 @@ inline_always void key_build(struct packet *p)
 		swap = s0 > d0;
 	else
 		swap = source_port > destination_port;
-	p->source_index = swap;
-	if (p->role)
-		tail |= (__u64)(1 + (p->role == ROLE_REQUESTER ? swap : !swap)) << 48;
+	if (role)
+		tail |= (__u64)(1 + (role == ROLE_REQUESTER ? swap : !swap)) << 48;
 	if (swap) {
 		key[0] = d0;
 		key[1] = d1;
@@ -191,4 +223,11 @@ inline_always void key_build(struct packet *p)
 		key[3] = d1;
 		key[4] = tail | source_port | destination_port << 16;
 	}
+	return swap;
+}
+
+inline_always void key_build(struct packet *p)
+{
+	p->source_index = key_store((__u64 *)&p->key, p->source, p->source_port, p->destination, p->destination_port,
+				    (__u64)p->protocol << 32 | (__u64)p->kind << 40, p->role);
 }

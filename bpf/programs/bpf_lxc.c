@@ -9,7 +9,6 @@
 #include "lib/deliver.h"
 #include "lib/flow_find.h"
 #include "lib/local_link.h"
-#include "lib/select.h"
 
 /* The parity of the epoch is read here, once, before any policy or address; everything else of this packet follows it. */
 inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 direction)
@@ -259,6 +258,11 @@ inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
 		result = flow_decide(ctx, p, own, 1);
 	if (result)
 		return result;
+	if (p->rewrite) {
+		result = translate(ctx, p);
+		if (result < 0)
+			return result;
+	}
 	return FINAL(TC_ACT_OK);
 }
 

@@ -1,5 +1,5 @@
 import { ipFromKey16, type IpAddress } from '@cilium-ts/core';
-import { DECISION_ALLOWED, DECISION_AUDITED, FLOW_REMOTE, FLOW_TICK_SHIFT, REVISION_BITS, REVISION_MASK } from './generated/constants.ts';
+import { DECISION_ALLOWED, DECISION_AUDITED, FLOW_BACKEND_SHIFT, FLOW_REMOTE, FLOW_TICK_SHIFT, REVISION_BITS, REVISION_MASK } from './generated/constants.ts';
 import { FLOW_FLAG, FLOW_STATE } from './generated/enums.ts';
 import type { Flow, FlowKey } from './generated/structs.ts';
 import { protocolName } from './names.ts';
@@ -27,8 +27,24 @@ export interface FlowEntry {
   readonly audited: boolean;
   readonly viaStack: boolean;
   readonly state: readonly ('fin-source' | 'fin-destination' | 'reset' | 'confirmed')[];
+  /** Of a flow to a service, which has two entries. */
+  readonly service?: FlowService;
   /** Jiffies of the last packet, rounded down to 64. */
   readonly lastSeenJiffies: number;
+}
+
+/** What one of the two entries of a flow to a service says of it; see bpf/lib/flows.h. */
+export interface FlowService {
+  readonly id: number;
+  /** Whose packets meet the entry: the client's on their way to the service, or those between client and backend. */
+  readonly side: 'request' | 'reply';
+  /** Index of the backend in cilium_backends; in the request's entry with its generation. */
+  readonly backend: number;
+  readonly backendGeneration?: number;
+  /** In the reply's entry: the service's address and port as the client used them. */
+  readonly frontend?: { readonly ip: IpAddress; readonly port: number };
+  /** The client is its own backend. */
+  readonly hairpin: boolean;
 }
 
 /** Decodes one entry of cilium_flows. */
@@ -50,8 +66,19 @@ export function decodeFlow(key: FlowKey, flow: Flow): FlowEntry {
       ...(state(FLOW_STATE.RESET) ? (['reset'] as const) : []),
       ...(state(FLOW_STATE.CONFIRMED) ? (['confirmed'] as const) : []),
     ],
+    ...serviceOf(flow),
     lastSeenJiffies: flow.lastSeen * 2 ** FLOW_TICK_SHIFT,
   };
+}
+
+function serviceOf(flow: Flow): { service?: FlowService } {
+  const base = { id: flow.rewriteId, hairpin: (flow.flags & FLOW_FLAG.HAIRPIN) !== 0 };
+  if ((flow.flags & FLOW_FLAG.SERVICE) !== 0) {
+    const words = new DataView(flow.rewriteAddress.buffer, flow.rewriteAddress.byteOffset);
+    return { service: { ...base, side: 'request', backend: words.getUint32(0, true), backendGeneration: words.getUint32(4, true) } };
+  }
+  if ((flow.flags & FLOW_FLAG.REPLY_REWRITE) === 0) return {};
+  return { service: { ...base, side: 'reply', backend: flow.state >>> FLOW_BACKEND_SHIFT, frontend: { ip: ipFromKey16(flow.rewriteAddress), port: flow.rewritePort } } };
 }
 
 function endOf(key: FlowKey, flow: Flow, end: 0 | 1): FlowEnd {

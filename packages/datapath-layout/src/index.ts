@@ -1,6 +1,6 @@
 export { addressBucket } from './address-bucket.ts';
 export { decodeEvent, type DatapathEvent, type EventEnd } from './event.ts';
-export { decodeFlow, type FlowEnd, type FlowEntry } from './flow-entry.ts';
+export { decodeFlow, type FlowEnd, type FlowEntry, type FlowService } from './flow-entry.ts';
 export {
   CONFIG_VARIABLES,
   type ConfigVariable,

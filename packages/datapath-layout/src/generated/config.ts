@@ -20,7 +20,7 @@ export interface DatapathConfig {
   readonly eventsWakeup?: number;
   /** seed of the hash that chooses a backend; the same on all nodes, or Maglev tables are of no use. Default 0. */
   readonly serviceSeed?: number;
-  /** IPv4 address, as a number, as which an endpoint sees itself behind a service (169.254.42.1); over IPv6 it is 100:: with this in the last 32 bits. Default 2851998209. */
+  /** IPv4 address, as a number, as which an endpoint sees itself behind a service (169.254.42.1); over IPv6 it is 100:: with this in the last 32 bits. Default 2852006401. */
   readonly serviceLoopback?: number;
   /** 1: source ranges of services bind clients inside the cluster too. Default 0. */
   readonly sourceRangeAllTypes?: number;
@@ -74,7 +74,7 @@ export const CONFIG_VARIABLES: Readonly<Record<keyof DatapathConfig, ConfigVaria
   timeoutAny: { variable: 'config_timeout_any', size: 4, initial: 60, description: 'seconds after which a flow of any other protocol is forgotten' },
   eventsWakeup: { variable: 'config_events_wakeup', size: 4, initial: 2097152, description: 'bytes waiting in cilium_events at which the consumer is woken (a quarter of the ring, a power of two)' },
   serviceSeed: { variable: 'config_service_seed', size: 4, initial: 0, description: 'seed of the hash that chooses a backend; the same on all nodes, or Maglev tables are of no use' },
-  serviceLoopback: { variable: 'config_service_loopback', size: 4, initial: 2851998209, description: 'IPv4 address, as a number, as which an endpoint sees itself behind a service (169.254.42.1); over IPv6 it is 100:: with this in the last 32 bits' },
+  serviceLoopback: { variable: 'config_service_loopback', size: 4, initial: 2852006401, description: 'IPv4 address, as a number, as which an endpoint sees itself behind a service (169.254.42.1); over IPv6 it is 100:: with this in the last 32 bits' },
   sourceRangeAllTypes: { variable: 'config_source_range_all_types', size: 1, initial: 0, description: '1: source ranges of services bind clients inside the cluster too' },
   serviceReject: { variable: 'config_service_reject', size: 1, initial: 1, description: '1: packets to a service without backends are answered with an ICMP error; 0: dropped silently' },
   enableIpv4: { variable: 'config_enable_ipv4', size: 1, initial: 1, description: '0: IPv4 and ARP packets of endpoints are dropped' },

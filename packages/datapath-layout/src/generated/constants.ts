@@ -66,6 +66,9 @@ export const DECISION_ALLOWED = 1152921504606846976n;
 /** DECISION_AUDITED of the programs' headers. */
 export const DECISION_AUDITED = 2305843009213693952n;
 
+/** FLOW_BACKEND_SHIFT of the programs' headers. */
+export const FLOW_BACKEND_SHIFT = 8;
+
 /** MAX_FRAGMENTS of the programs' headers. */
 export const MAX_FRAGMENTS = 8192;
 

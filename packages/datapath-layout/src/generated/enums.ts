@@ -139,6 +139,9 @@ export type FlowState = (typeof FLOW_STATE)[keyof typeof FLOW_STATE];
 export const FLOW_FLAG = {
   VIA_STACK: 1,
   LATE: 2,
+  SERVICE: 4,
+  REPLY_REWRITE: 8,
+  HAIRPIN: 16,
 } as const;
 /** A value of enum flow_flag. */
 export type FlowFlag = (typeof FLOW_FLAG)[keyof typeof FLOW_FLAG];

@@ -261,24 +261,24 @@ export interface Flow {
   readonly generation: readonly number[];
   readonly end: readonly number[];
   readonly identity: readonly number[];
+  readonly rewriteAddress: Uint8Array;
   readonly lastSeen: number;
   readonly state: number;
   readonly began: number;
   readonly reserved: number;
   readonly flags: number;
-  readonly rewriteAddress: Uint8Array;
   readonly rewritePort: number;
   readonly rewriteId: number;
 }
 
 /** Codec of struct flow. */
 export const flow: Codec<Flow> = /* @__PURE__ */ struct(
-  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], identity: [array(u32, 2), 24], lastSeen: [u32, 32], state: [u32, 36], began: [u8, 40], reserved: [u8, 41], flags: [u16, 42], rewriteAddress: [bytes(16), 44], rewritePort: [be16, 60], rewriteId: [u16, 62] },
+  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], identity: [array(u32, 2), 24], rewriteAddress: [bytes(16), 32], lastSeen: [u32, 48], state: [u32, 52], began: [u8, 56], reserved: [u8, 57], flags: [u16, 58], rewritePort: [be16, 60], rewriteId: [u16, 62] },
   64,
 );
 
 /** Byte offsets within struct flow. */
-export const flowOffsets = { decision: 0, generation: 8, end: 16, identity: 24, lastSeen: 32, state: 36, began: 40, reserved: 41, flags: 42, rewriteAddress: 44, rewritePort: 60, rewriteId: 62 } as const;
+export const flowOffsets = { decision: 0, generation: 8, end: 16, identity: 24, rewriteAddress: 32, lastSeen: 48, state: 52, began: 56, reserved: 57, flags: 58, rewritePort: 60, rewriteId: 62 } as const;
 
 /** struct flow_key, 40 bytes. */
 export interface FlowKey {

@@ -1,7 +1,7 @@
 import { decodeBytes, encodeBytes } from '@cilium-ts/bpf-maps';
 import { ipToKey16, parseCidr, parseIp, parseMac, type MacAddress } from '@cilium-ts/core';
 import {
-  ADDRESS_LOCAL, addressBucket, CELL_FLAG, cellHalf, decodeEvent, decodeFlow, ENDPOINT_FLAG, endpointInfo, flow, flowKey,
+  ADDRESS_LOCAL, addressBucket, CELL_FLAG, cellHalf, decodeEvent, decodeFlow, ENDPOINT_FLAG, endpointInfo, flow, flowKey, flowOffsets,
   metric, policyKey, rowBoundary, rowReference, type DatapathEvent, type FlowEntry,
 } from '@cilium-ts/datapath-layout';
 import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
@@ -89,7 +89,7 @@ export class Sandbox implements Disposable {
   static async open(config: Readonly<Record<string, number>> = {}, sizes: Readonly<Record<string, number>> = {}, replace: Readonly<Record<string, BpfMap>> = {}): Promise<Sandbox> {
     const opened = openObject(OBJECT);
     for (const [name, value] of Object.entries(config)) opened.setConfig(`config_${name}`, value);
-    const small = { cilium_flows: 4096, cilium_policy: 4096, cilium_addresses: 4096, cilium_prefixes: 4096, cilium_fragments: 256, ...sizes };
+    const small = { cilium_flows: 4096, cilium_policy: 4096, cilium_addresses: 4096, cilium_prefixes: 4096, cilium_fragments: 256, cilium_services: 64, cilium_backends: 64, cilium_service_runs: 256, ...sizes };
     for (const [name, size] of Object.entries(small)) if (!(name in replace)) opened.setMapMaxEntries(name, size);
     for (const [name, map] of Object.entries(replace)) opened.reuseMap(name, map);
     const object = await opened.load();
@@ -292,9 +292,15 @@ export class Sandbox implements Disposable {
     const map = this.map('cilium_flows');
     for (const [key, value] of map.entries()) {
       const view = new DataView(value.buffer, value.byteOffset);
-      view.setUint32(32, view.getUint32(32, true) - Math.ceil((seconds * 250) / 64) - 1, true);
+      view.setUint32(flowOffsets.lastSeen, view.getUint32(flowOffsets.lastSeen, true) - Math.ceil((seconds * 250) / 64) - 1, true);
       map.update(key, value);
     }
+  }
+
+  /** Takes away some entries, as the table does when it is full. */
+  dropFlows(which: (flow: FlowEntry) => boolean): void {
+    const map = this.map('cilium_flows');
+    for (const [key, value] of [...map.entries()]) if (which(decodeFlow(decodeBytes(flowKey, key), decodeBytes(flow, value)))) map.delete(key);
   }
 
   clearFlows(): void {

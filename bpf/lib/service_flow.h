@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The two entries of a flow to a service, and how either is kept or made again by the other. See enum flow_flag. */
+#pragma once
+
+#include "lib/flow_state.h"
+#include "lib/flow_write.h"
+#include "lib/packet.h"
+#include "lib/translate.h"
+
+/* p->partner_flow from an entry that has the same ends the same way round, or the other. */
+inline_always void partner_copy(struct packet *p, struct flow *flow, __u32 swapped)
+{
+	struct flow *partner = &p->partner_flow;
+	__u32 state = flow->state & (FLOW_RESET | FLOW_CONFIRMED);
+	__u64 decision = flow->decision;
+
+	if (swapped) {
+		partner->decision = (decision & ~REVISIONS_MASK) | (decision & REVISION_MASK) << REVISION_BITS |
+				    ((decision >> REVISION_BITS) & REVISION_MASK);
+		partner->generation[0] = flow->generation[1];
+		partner->generation[1] = flow->generation[0];
+		partner->end[0] = flow->end[1];
+		partner->end[1] = flow->end[0];
+		partner->identity[0] = flow->identity[1];
+		partner->identity[1] = flow->identity[0];
+		if (flow->state & FLOW_FIN_0)
+			state |= FLOW_FIN_1;
+		if (flow->state & FLOW_FIN_1)
+			state |= FLOW_FIN_0;
+	} else {
+		partner->decision = decision;
+		partner->generation[0] = flow->generation[0];
+		partner->generation[1] = flow->generation[1];
+		partner->end[0] = flow->end[0];
+		partner->end[1] = flow->end[1];
+		partner->identity[0] = flow->identity[0];
+		partner->identity[1] = flow->identity[1];
+		state |= flow->state & (FLOW_FIN_0 | FLOW_FIN_1);
+	}
+	partner->last_seen = p->now;
+	partner->state = state;
+	partner->began = (flow->began & 1) ^ (swapped & 1);
+	partner->reserved = 0;
+	partner->flags = flow->flags & (FLOW_LATE | FLOW_HAIRPIN);
+	partner->rewrite_id = flow->rewrite_id;
+}
+
+/*
+ * p->partner: the key that the backend's packets meet, of a packet of the client whose destination is still or again
+ * the service, p->rewrite_address and _port being the backend's.
+ */
+inline_always void reply_key(struct packet *p)
+{
+	__u64 tail = (__u64)p->protocol << 32;
+
+	if (p->rewrite & REWRITE_HAIRPIN) {
+		loopback_address(p->change.from, p->traits & TRAIT_IPV6);
+		p->partner_index = key_store((__u64 *)&p->partner, p->change.from, p->source_port, p->rewrite_address,
+					     p->rewrite_port, tail, ROLE_NONE);
+		return;
+	}
+	p->partner_index = key_store((__u64 *)&p->partner, p->source, p->source_port, p->rewrite_address,
+				     p->rewrite_port, tail, ROLE_NONE);
+}
+
+/* p->partner: the key that the client's packets meet, of a packet of the backend. The packet's source stands for the
+ * service. */
+inline_always void request_key(struct packet *p)
+{
+	__u64 tail = (__u64)p->protocol << 32;
+
+	/* a client that is its own backend is the source here, in its other part */
+	if (p->rewrite & REWRITE_HAIRPIN) {
+		p->partner_index = key_store((__u64 *)&p->partner, p->rewrite_address, p->rewrite_port, p->source,
+					     p->destination_port, tail, ROLE_NONE);
+		return;
+	}
+	p->partner_index = key_store((__u64 *)&p->partner, p->rewrite_address, p->rewrite_port, p->destination,
+				     p->destination_port, tail, ROLE_NONE);
+}
+
+/* p->partner_flow, an entry for replies, from the entry for requests. */
+inline_always void reply_compose(struct packet *p, struct flow *request)
+{
+	partner_copy(p, request, p->source_index ^ p->partner_index);
+	p->partner_flow.flags |= FLOW_REPLY_REWRITE;
+	p->partner_flow.state |= words(request->rewrite_address)[0] << FLOW_BACKEND_SHIFT;
+	address_copy(p->partner_flow.rewrite_address, p->destination);
+	p->partner_flow.rewrite_port = p->destination_port;
+}
+
+inline_always int is_reply_of(struct flow *flow, void *frontend, __be16 port)
+{
+	return (flow->flags & FLOW_REPLY_REWRITE) && address_equal(flow->rewrite_address, frontend) &&
+	       flow->rewrite_port == port;
+}
+
+/*
+ * The reply's key is taken. 0: by this very flow, or by nothing that stands in the way, and the entry has been written;
+ * 1: by a live flow. What the backend's end began without translation does not: those were replies that found no entry.
+ */
+__attribute__((noinline)) int reply_meet(void)
+{
+	struct packet *p = packet_scratch();
+	struct flow *found;
+
+	if (!p)
+		return 0;
+	found = bpf_map_lookup_elem(&cilium_flows, &p->partner);
+	if (found && flow_lives(p, found)) {
+		__u32 client = p->partner_index & 1;
+
+		if (is_reply_of(found, p->destination, p->destination_port)) {
+			if (!(p->traits & TRAIT_INITIAL))
+				p->partner_flow.state |= found->state & ((1 << FLOW_BACKEND_SHIFT) - 1);
+			p->partner_flow.flags |= found->flags & FLOW_VIA_STACK;
+		} else if ((found->flags & FLOW_REPLY_REWRITE) || (found->began & 1) == client) {
+			return 1;
+		}
+	}
+	if ((int)bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, BPF_ANY) < 0)
+		metric_count(DROP_FLOW_INSERT_FAILED, p->direction, 0);
+	return 0;
+}
+
+/* Writes p->partner_flow, for replies. 1: its place is taken. */
+inline_always int reply_create(struct packet *p)
+{
+	int error = (int)bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, BPF_NOEXIST);
+
+	if (error == -EEXIST)
+		return reply_meet();
+	/* without it the replies cannot be told apart; the packet that asks must not get through alone */
+	return error < 0 ? -DROP_FLOW_INSERT_FAILED : 0;
+}
+
+inline_always void partner_touch(struct packet *p, struct flow *partner)
+{
+	__u32 bits = state_bits(p, p->partner_index);
+
+	if (partner->last_seen != p->now)
+		partner->last_seen = p->now;
+	if ((partner->state & bits) != bits)
+		__sync_fetch_and_or(&partner->state, bits);
+}
+
+/* The client goes on, so its hold on the backend does. */
+inline_always void affinity_renew(struct packet *p, struct flow *flow)
+{
+	struct service *service = service_get(flow->rewrite_id);
+
+	if (!service || !(service->flags & SERVICE_AFFINITY))
+		return;
+	affinity_key_fill(&p->affinity_key, p->source, service->pool);
+	affinity_find(service, &p->affinity_key, p->now, &p->choice);
+}
+
+inline_always void partner_of_request(struct packet *p, struct flow *flow)
+{
+	struct flow *partner;
+
+	reply_key(p);
+	partner = bpf_map_lookup_elem(&cilium_flows, &p->partner);
+	if (partner && is_reply_of(partner, p->destination, p->destination_port)) {
+		partner_touch(p, partner);
+	} else {
+		reply_compose(p, flow);
+		reply_create(p);
+	}
+	affinity_renew(p, flow);
+}
+
+inline_always void partner_of_reply(struct packet *p, struct flow *flow)
+{
+	__u32 index = flow->state >> FLOW_BACKEND_SHIFT;
+	struct flow *partner;
+	struct backend *backend;
+	__u32 generation;
+
+	request_key(p);
+	partner = bpf_map_lookup_elem(&cilium_flows, &p->partner);
+	if (partner) {
+		if ((partner->flags & FLOW_SERVICE) && words(partner->rewrite_address)[0] == index)
+			partner_touch(p, partner);
+		return;
+	}
+	backend = bpf_map_lookup_elem(&cilium_backends, &index);
+	if (!backend)
+		return;
+	generation = *(volatile __u32 *)&backend->generation;
+	/* the place may have been given to another since; what is at the same address is the same to a flow */
+	if (!generation || backend->port != p->source_port || backend->protocol != p->protocol ||
+	    !address_equal(backend->address, p->source))
+		return;
+	partner_copy(p, flow, p->source_index ^ p->partner_index);
+	p->partner_flow.flags |= FLOW_SERVICE;
+	words(p->partner_flow.rewrite_address)[0] = index;
+	words(p->partner_flow.rewrite_address)[1] = generation;
+	words(p->partner_flow.rewrite_address)[2] = 0;
+	words(p->partner_flow.rewrite_address)[3] = 0;
+	p->partner_flow.rewrite_port = 0;
+	bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, BPF_NOEXIST);
+}
+
+/*
+ * Once a tick, and where TCP moves on: what this packet did to its entry happens to the other one too, which is made
+ * again if it was evicted.
+ */
+__attribute__((noinline)) int partner_keep(void)
+{
+	struct packet *p = packet_scratch();
+	struct flow *flow;
+
+	if (!p)
+		return 0;
+	flow = bpf_map_lookup_elem(&cilium_flows, &p->key);
+	if (!flow)
+		return 0;
+	if ((p->rewrite & REWRITE_DESTINATION) && (flow->flags & FLOW_SERVICE))
+		partner_of_request(p, flow);
+	else if ((p->rewrite & REWRITE_SOURCE) && (flow->flags & FLOW_REPLY_REWRITE))
+		partner_of_reply(p, flow);
+	return 0;
+}
+
+/*
+ * On a hit, what is to be rewritten. 0; 1: the backend has ended, another is to be found; < 0: the packet claims to come
+ * from the service's address, whose replies come from backends.
+ */
+inline_always int flow_rewrite(struct packet *p, struct flow *flow, __u32 forward, const __u32 to_container)
+{
+	if (p->flow_flags & FLOW_SERVICE) {
+		struct backend *backend;
+
+		if (!forward || to_container)
+			return -DROP_UNKNOWN_FLOW;
+		backend = backend_if(words(flow->rewrite_address)[0], words(flow->rewrite_address)[1]);
+		if (!backend)
+			return 1;
+		address_copy(p->rewrite_address, backend->address);
+		p->rewrite_port = backend->port;
+		p->rewrite = REWRITE_DESTINATION;
+	} else if (!forward) {
+		address_copy(p->rewrite_address, flow->rewrite_address);
+		p->rewrite_port = flow->rewrite_port;
+		p->rewrite = REWRITE_SOURCE;
+	} else {
+		return 0;
+	}
+	if (p->flow_flags & FLOW_HAIRPIN)
+		p->rewrite |= REWRITE_HAIRPIN;
+	return 0;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What a program sees of the kernel's own struct sk_buff, by way of its BTF. */
+#pragma once
+
+#include "lib/common.h"
+#include <bpf/bpf_core_read.h>
+
+/* The two letters of the kernel's names are kept: CO-RE finds the field by them. */
+struct sk_buff___kernel {
+	__u8 ip_summed : 2;
+} __attribute__((preserve_access_index));
+
+/* Linux 6.2. The verifier makes a move of the call. */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
+
+#define SUMMED_NONE 0
+#define SUMMED_UNNECESSARY 1
+#define SUMMED_COMPLETE 2
+#define SUMMED_PARTIAL 3
+#define SUMMED_UNKNOWN 4
+
+/* Who computes the packet's checksum (linux/skbuff.h); unknown where the kernel does not tell. */
+inline_always __u32 skb_summed(struct __sk_buff *ctx)
+{
+	struct sk_buff___kernel *skb;
+
+	if (!bpf_cast_to_kern_ctx)
+		return SUMMED_UNKNOWN;
+	skb = bpf_cast_to_kern_ctx(ctx);
+	return BPF_CORE_READ_BITFIELD(skb, ip_summed);
+}

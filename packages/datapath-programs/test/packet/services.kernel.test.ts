@@ -1,0 +1,422 @@
+import { DROP_REASON, SERVICE_FLAG, type FlowEntry } from '@cilium-ts/datapath-layout';
+import { fragmentIpv4, fragmentIpv6, payload, sctp, udp, type Layer } from '@cilium-ts/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { A, B, datagram, echo, FAMILIES, frame, fromPod, HOST, IDENTITY, ip, quoted, REMOTE, segment, toPod, unreachable, WORLD, type Family } from './frames.ts';
+import { ALLOW, DENY, device, OPEN, Sandbox, UPLINK, type Policy, type Row } from './sandbox.ts';
+import { Services } from './services.ts';
+
+const VIP = { 4: '172.20.0.10', 6: 'fd20::10' } as const;
+const OTHER_VIP = { 4: '172.20.0.11', 6: 'fd20::11' } as const;
+const LOOPBACK = { 4: '169.254.42.1', 6: '100::a9fe:2a01' } as const;
+const [TCP, UDP, SCTP] = [6, 17, 132];
+const PORT = 80;
+const BACKEND_PORT = 8080;
+
+let sandbox: Sandbox;
+let services: Services;
+
+beforeAll(async () => {
+  sandbox = await Sandbox.open();
+  services = new Services(sandbox);
+  await sandbox.addPod(A);
+  await sandbox.addPod(B);
+  for (const family of [4, 6] as const) {
+    sandbox.addRemote(`${HOST[family]}/${family === 4 ? 32 : 128}`, IDENTITY.host, 1);
+    sandbox.addRemote(`${REMOTE[family]}/${family === 4 ? 24 : 64}`, IDENTITY.remote);
+  }
+});
+afterAll(() => sandbox.close());
+beforeEach(() => {
+  sandbox.register(A, OPEN);
+  sandbox.register(B, OPEN);
+  sandbox.clearFlows();
+  services.clear();
+});
+
+/** What a pod gets or sends on: routed once by its own node. */
+function delivered(family: Family, to: typeof A | typeof B, addresses: readonly [string, string], ...layers: readonly Layer[]): Uint8Array {
+  return frame(family, addresses, layers, { mac: to.hostMac, gateway: to.mac, ip: { ttl: 63, hopLimit: 63 } });
+}
+
+const bytes = (data: Uint8Array): string => Buffer.from(data).toString('hex');
+const sides = (): (string | undefined)[] => sandbox.flows().map((flow: FlowEntry) => flow.service?.side).sort();
+const wait = (): void => sandbox.age(2); // more than one tick
+
+const PROTOCOLS = [
+  { name: 'TCP', protocol: TCP, layer: (from: number, to: number) => segment(from, to, 'ack'), first: (from: number, to: number) => segment(from, to, 'syn') },
+  { name: 'UDP', protocol: UDP, layer: datagram, first: datagram },
+] as const;
+
+describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
+  const [a, b, vip] = [ip(A, family), ip(B, family), VIP[family]];
+  const local = (protocol: number, extra: { readonly flags?: number; readonly affinityTimeout?: number } = {}): number[] =>
+    services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }], ...extra });
+  const remote = (protocol: number): number[] => services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: REMOTE[family], port: BACKEND_PORT }] });
+
+  describe.each(PROTOCOLS)('$name', ({ protocol, layer, first }) => {
+    test('to a local backend and back, with right checksums; two entries', () => {
+      local(protocol);
+      for (const make of [first, layer, layer]) {
+        const there = sandbox.from(A, fromPod(A, family, vip, make(4000, PORT), payload('question')));
+        expect({ verdict: there.verdict, data: bytes(there.data) }).toEqual({ verdict: 'redirect', data: bytes(delivered(family, B, [a, b], make(4000, BACKEND_PORT), payload('question'))) });
+        const back = sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000), payload('an answer')));
+        expect({ verdict: back.verdict, data: bytes(back.data) }).toEqual({ verdict: 'redirect', data: bytes(delivered(family, A, [vip, a], layer(PORT, 4000), payload('an answer'))) });
+      }
+      expect(sides()).toEqual(['reply', 'request']);
+      expect(sandbox.flows().map((flow) => flow.source.ip.text)).toEqual([a, a]);
+      expect(sandbox.flows().map((flow) => flow.destination.identity)).toEqual([B.identity, B.identity]);
+    });
+
+    test('to a remote backend by the stack, and back out of it', () => {
+      remote(protocol);
+      for (const make of [first, layer]) {
+        const there = sandbox.from(A, fromPod(A, family, vip, make(4000, PORT)));
+        expect({ verdict: there.verdict, data: bytes(there.data) }).toEqual({ verdict: 'pass', data: bytes(fromPod(A, family, REMOTE[family], make(4000, BACKEND_PORT))) });
+        const back = sandbox.to(A, toPod(A, family, REMOTE[family], layer(BACKEND_PORT, 4000)), UPLINK);
+        expect({ verdict: back.verdict, data: bytes(back.data) }).toEqual({ verdict: 'pass', data: bytes(toPod(A, family, vip, layer(PORT, 4000))) });
+      }
+      expect(sides()).toEqual(['reply', 'request']);
+    });
+
+    test('the event of the first packet is about the backend', () => {
+      local(protocol);
+      expect(sandbox.from(A, fromPod(A, family, vip, first(4000, PORT))).events).toMatchObject([
+        { kind: 'verdict', tracePoint: 'to-endpoint', destination: { identity: B.identity, port: BACKEND_PORT, endpoint: 102 } },
+      ]);
+      expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).events).toEqual([]);
+    });
+
+    test('policy is that on the backend and its port, of both ends, and a change cuts both directions', () => {
+      const row: Row = [[0, 'default'], [protocol * 65536 + BACKEND_PORT, 'allow'], [protocol * 65536 + BACKEND_PORT + 1, 'default']];
+      const client: Policy = { ingress: { any: DENY }, egress: { any: DENY, by: new Map([[B.identity, row]]) } };
+      const server: Policy = { ingress: { any: DENY, by: new Map([[A.identity, row]]) }, egress: { any: DENY } };
+      sandbox.setPolicy(A, client);
+      sandbox.setPolicy(B, server);
+      local(protocol);
+      expect(sandbox.from(A, fromPod(A, family, vip, first(4000, PORT))).verdict).toBe('redirect');
+      expect(sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000))).verdict).toBe('redirect');
+      for (const [pod, denied] of [[A, { ...client, egress: { any: DENY } }], [B, { ...server, ingress: { any: DENY } }]] as const) {
+        sandbox.setPolicy(pod, denied);
+        const out = sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)));
+        expect(out).toMatchObject({ verdict: 'drop', reason: DROP_REASON.POLICY, events: [{ direction: pod === A ? 'egress' : 'ingress', destination: { port: BACKEND_PORT } }] });
+        expect(sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.POLICY });
+        sandbox.setPolicy(A, client);
+        sandbox.setPolicy(B, server);
+        const back = sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000)));
+        expect(bytes(back.data)).toBe(bytes(delivered(family, A, [vip, a], layer(PORT, 4000))));
+        expect(bytes(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).data)).toBe(bytes(delivered(family, B, [a, b], layer(4000, BACKEND_PORT))));
+      }
+    });
+
+    test('policy on the service\'s own address says nothing', () => {
+      sandbox.addRemote(`${vip}/${family === 4 ? 31 : 127}`, 5005);
+      sandbox.setPolicy(A, { ingress: { any: ALLOW }, egress: { any: ALLOW, by: new Map([[5005, DENY]]) } });
+      local(protocol);
+      expect(sandbox.from(A, fromPod(A, family, vip, first(4000, PORT))).verdict).toBe('redirect');
+    });
+
+    test('without backends: dropped with its reason', () => {
+      services.add({ id: 1, address: vip, port: PORT, protocol, backends: [] });
+      expect(sandbox.from(A, fromPod(A, family, vip, first(4000, PORT))).reason).toBe(DROP_REASON.NO_SERVICE);
+      expect(sandbox.flows()).toEqual([]);
+    });
+
+    test('a backend that ends is replaced, for running flows too', () => {
+      const [old] = local(protocol);
+      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      services.retarget(1, [services.addBackend(1, { address: REMOTE[family], port: 9090 }, protocol)]);
+      // draining: it still has its flow, new ones go elsewhere
+      expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).verdict).toBe('redirect');
+      expect(bytes(sandbox.from(A, fromPod(A, family, vip, first(4001, PORT))).data)).toBe(bytes(fromPod(A, family, REMOTE[family], first(4001, 9090))));
+      services.endBackend(old!);
+      expect(bytes(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).data)).toBe(bytes(fromPod(A, family, REMOTE[family], layer(4000, 9090))));
+      // what the old one still has to say is heard
+      expect(bytes(sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000))).data)).toBe(bytes(delivered(family, A, [vip, a], layer(PORT, 4000))));
+      services.retarget(1, []);
+      expect(sandbox.from(A, fromPod(A, family, vip, first(4002, PORT))).reason).toBe(DROP_REASON.NO_SERVICE);
+    });
+
+    test('a service that is gone leaves an address like any other; a flow keeps its backend while that lives', () => {
+      const [index] = local(protocol);
+      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      services.removeFrontend(vip, PORT, protocol);
+      sandbox.setPolicy(B, OPEN);
+      expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).verdict).toBe('redirect');
+      services.endBackend(index!);
+      expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)))).toMatchObject({ verdict: 'pass' });
+      expect(sandbox.flows().filter((flow) => flow.service?.side === 'request')).toEqual([]);
+    });
+
+    test('a flow to an address that becomes a service\'s is decided anew when its bucket counts', () => {
+      expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).verdict).toBe('pass');
+      local(protocol);
+      sandbox.bumpAddress(vip);
+      expect(bytes(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).data)).toBe(bytes(delivered(family, B, [a, b], layer(4000, BACKEND_PORT))));
+      expect(sides()).toEqual(['reply', 'request']);
+    });
+
+    test.each(['request', 'reply'] as const)('the %s\'s entry is made again by the other', (lost) => {
+      local(protocol);
+      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000)));
+      const before = sandbox.flows().map((flow) => ({ ...flow, lastSeenJiffies: 0 }));
+      sandbox.dropFlows((flow) => flow.service?.side === lost);
+      expect(sides()).toEqual([lost === 'request' ? 'reply' : 'request']);
+      wait();
+      if (lost === 'request') {
+        services.retarget(1, [services.addBackend(1, { address: REMOTE[family], port: 9090 }, protocol)]);
+        sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000)));
+      } else sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)));
+      const order = (flows: readonly object[]): string[] => flows.map((flow) => JSON.stringify(flow, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value))).sort();
+      const again = sandbox.flows().map((flow) => ({ ...flow, lastSeenJiffies: 0 }));
+      const settle = (flows: readonly FlowEntry[]): object[] => flows.map((flow) => ({ ...flow, state: [] }));
+      expect(order(settle(again))).toEqual(order(settle(before)));
+      expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).verdict).toBe('redirect');
+      expect(bytes(sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000))).data)).toBe(bytes(delivered(family, A, [vip, a], layer(PORT, 4000))));
+    });
+
+    test.each(['request', 'reply'] as const)('packets of the %s alone keep both entries', (which) => {
+      local(protocol);
+      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000)));
+      sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)));
+      wait();
+      const seen = sandbox.flows().map((flow) => flow.lastSeenJiffies);
+      if (which === 'request') sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)));
+      else sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000)));
+      const now = sandbox.flows().map((flow) => flow.lastSeenJiffies);
+      expect(now.every((each) => each > Math.max(...seen))).toBe(true);
+    });
+
+    test('affinity: the same backend whatever port it comes from, until the time is over', () => {
+      const indexes = services.add({ id: 1, address: vip, port: PORT, protocol, affinityTimeout: 100, backends: [{ address: b, port: 1 }, { address: b, port: 2 }, { address: b, port: 3 }, { address: b, port: 4 }] });
+      const chosen = (from: number): number => {
+        sandbox.from(A, fromPod(A, family, vip, first(from, PORT)));
+        return sandbox.flows().find((flow) => flow.service?.side === 'request' && flow.source.port === from)?.service?.backend ?? -1;
+      };
+      const mine = chosen(4000);
+      for (let port = 4001; port < 4020; port++) expect(chosen(port)).toBe(mine);
+      // it holds on to the client when the run no longer leads there
+      services.retarget(1, indexes.filter((index) => index !== mine));
+      expect(chosen(4100)).toBe(mine);
+      services.endBackend(mine);
+      const next = chosen(4200);
+      expect(next).not.toBe(mine);
+      expect(chosen(4201)).toBe(next);
+      const map = sandbox.map('cilium_affinities');
+      for (const [key, value] of map.entries()) {
+        new DataView(value.buffer, value.byteOffset).setUint32(8, new DataView(value.buffer, value.byteOffset).getUint32(8, true) - 400, true);
+        map.update(key, value);
+      }
+      services.retarget(1, indexes.filter((index) => index !== mine && index !== next));
+      expect([mine, next]).not.toContain(chosen(4300));
+    });
+
+    test('two scopes: a client inside has the internal one', () => {
+      services.add({ id: 1, address: vip, port: PORT, protocol, flags: SERVICE_FLAG.TWO_SCOPES, backends: [{ address: REMOTE[family], port: 1 }] });
+      services.add({ id: 2, address: vip, port: PORT, protocol, scope: 1, flags: SERVICE_FLAG.TWO_SCOPES, backends: [{ address: b, port: BACKEND_PORT }] });
+      expect(bytes(sandbox.from(A, fromPod(A, family, vip, first(4000, PORT))).data)).toBe(bytes(delivered(family, B, [a, b], first(4000, BACKEND_PORT))));
+    });
+
+    test('a port of every address of the node is one of its own addresses only', () => {
+      services.add({ id: 1, address: family === 4 ? '0.0.0.0' : '::', port: 30080, protocol, flags: SERVICE_FLAG.NODE_PORT, backends: [{ address: b, port: BACKEND_PORT }] });
+      services.possible(HOST[family]);
+      services.possible(WORLD[family]);
+      expect(bytes(sandbox.from(A, fromPod(A, family, HOST[family], first(4000, 30080))).data)).toBe(bytes(delivered(family, B, [a, b], first(4000, BACKEND_PORT))));
+      expect(bytes(sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000))).data)).toBe(bytes(delivered(family, A, [HOST[family], a], layer(30080, 4000))));
+      expect(sandbox.from(A, fromPod(A, family, WORLD[family], first(4000, 30080))).verdict).toBe('pass');
+      expect(sandbox.from(A, fromPod(A, family, HOST[family], first(4000, 30081))).verdict).toBe('pass');
+    });
+
+    test('other ports and protocols of the address are nobody\'s', () => {
+      local(protocol);
+      expect(sandbox.from(A, fromPod(A, family, vip, first(4000, 81)))).toMatchObject({ verdict: 'pass' });
+      expect(sandbox.from(A, fromPod(A, family, vip, echo(family, 'request', 1)))).toMatchObject({ verdict: 'pass' });
+      expect(sides()).toEqual([undefined, undefined]);
+    });
+
+    test('an endpoint that is its own backend sees itself as the loopback address, whatever policy says', () => {
+      sandbox.setPolicy(A, { ingress: { any: DENY }, egress: { any: DENY } });
+      services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: a, port: BACKEND_PORT }] });
+      for (const make of [first, layer]) {
+        const there = sandbox.from(A, fromPod(A, family, vip, make(4000, PORT)));
+        expect({ verdict: there.verdict, data: bytes(there.data) }).toEqual({ verdict: 'redirect', data: bytes(toPod(A, family, LOOPBACK[family], make(4000, BACKEND_PORT))) });
+        const back = sandbox.from(A, fromPod(A, family, LOOPBACK[family], layer(BACKEND_PORT, 4000)));
+        expect({ verdict: back.verdict, data: bytes(back.data) }).toEqual({ verdict: 'redirect', data: bytes(toPod(A, family, vip, layer(PORT, 4000))) });
+      }
+      expect(sides()).toEqual(['reply', 'request']);
+      wait();
+      sandbox.dropFlows((flow) => flow.service?.side === 'request');
+      expect(sandbox.from(A, fromPod(A, family, LOOPBACK[family], layer(BACKEND_PORT, 4000))).verdict).toBe('redirect');
+      expect(sides()).toEqual(['reply', 'request']);
+      expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).verdict).toBe('redirect');
+      // nobody else is it
+      expect(sandbox.to(A, toPod(A, family, LOOPBACK[family], layer(4000, BACKEND_PORT)), UPLINK)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.INVALID_SOURCE_IP });
+      sandbox.setPolicy(A, { ...OPEN, flags: 8 });
+      expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NO_POLICY });
+    });
+
+    test('two services on one backend with one client port: another backend, or none', () => {
+      services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }] });
+      services.add({ id: 2, address: OTHER_VIP[family], port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }] });
+      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      expect(sandbox.from(A, fromPod(A, family, OTHER_VIP[family], first(4000, PORT)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+      services.retarget(2, [services.addBackend(2, { address: b, port: BACKEND_PORT }, protocol), services.addBackend(2, { address: REMOTE[family], port: 9 }, protocol)]);
+      expect(bytes(sandbox.from(A, fromPod(A, family, OTHER_VIP[family], first(4000, PORT))).data)).toBe(bytes(fromPod(A, family, REMOTE[family], first(4000, 9))));
+      // the first one still has its own
+      expect(bytes(sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000))).data)).toBe(bytes(delivered(family, A, [vip, a], layer(PORT, 4000))));
+    });
+
+    test('in fragments', () => {
+      local(protocol);
+      const cut = family === 4 ? fragmentIpv4 : fragmentIpv6;
+      const forth = cut(fromPod(A, family, vip, first(4000, PORT), payload(2000)), 800, 77);
+      const wanted = cut(frame(family, [a, b], [first(4000, BACKEND_PORT), payload(2000)], { mac: B.hostMac, gateway: B.mac, ip: { ttl: 63, hopLimit: 63 } }), 800, 77);
+      forth.forEach((each, index) => expect(bytes(sandbox.from(A, each).data)).toBe(bytes(wanted[index]!)));
+      const back = cut(fromPod(B, family, a, layer(BACKEND_PORT, 4000), payload(2000)), 800, 78);
+      const answered = cut(frame(family, [vip, a], [layer(PORT, 4000), payload(2000)], { mac: A.hostMac, gateway: A.mac, ip: { ttl: 63, hopLimit: 63 } }), 800, 78);
+      back.forEach((each, index) => expect(bytes(sandbox.from(B, each).data)).toBe(bytes(answered[index]!)));
+      expect(sides()).toEqual(['reply', 'request']);
+    });
+
+    test('ICMP errors of a local backend are the service\'s, and quote what the client sent', () => {
+      local(protocol);
+      const sent = fromPod(A, family, vip, layer(4000, PORT), payload('what was sent'));
+      const arrived = sandbox.from(A, sent).data;
+      const error = sandbox.from(B, fromPod(B, family, a, unreachable(family), quoted(arrived)));
+      expect(error.verdict).toBe('redirect');
+      const routed = frame(family, [a, vip], [layer(4000, PORT), payload('what was sent')], { ip: { ttl: 63, hopLimit: 63 } });
+      expect(bytes(error.data)).toBe(bytes(delivered(family, A, [vip, a], unreachable(family), quoted(routed))));
+    });
+
+    test('ICMP errors of routers on the way to a remote backend keep their sender', () => {
+      remote(protocol);
+      const arrived = sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).data;
+      const answer = (from: string, to: Uint8Array): Uint8Array => toPod(A, family, from, unreachable(family), quoted(to));
+      const original = frame(family, [a, vip], [layer(4000, PORT)]);
+      for (const [router, seen, by] of [[WORLD[family], WORLD[family], UPLINK], [HOST[family], HOST[family], 0], [REMOTE[family], vip, UPLINK]] as const) {
+        const error = sandbox.to(A, answer(router, arrived), by);
+        expect({ verdict: error.verdict, data: bytes(error.data) }).toEqual({ verdict: 'pass', data: bytes(answer(seen, original)) });
+      }
+      // eight bytes of the transport header are enough
+      const short = (original.length - 14 - (family === 4 ? 20 : 40)) - 8;
+      const cut = (data: Uint8Array): Uint8Array => data.slice(0, data.length - short);
+      const error = sandbox.to(A, answer(WORLD[family], cut(arrived)), UPLINK);
+      expect(bytes(error.data)).toBe(bytes(answer(WORLD[family], cut(original))));
+    });
+
+    test('ICMP errors of the client about a reply go to the backend', () => {
+      local(protocol);
+      sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)));
+      const reply = sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, 4000), payload('reply'))).data;
+      const error = sandbox.from(A, fromPod(A, family, vip, unreachable(family), quoted(reply)));
+      const untranslated = frame(family, [b, a], [layer(BACKEND_PORT, 4000), payload('reply')], { ip: { ttl: 63, hopLimit: 63 } });
+      expect({ verdict: error.verdict, data: bytes(error.data) }).toEqual({ verdict: 'redirect', data: bytes(delivered(family, B, [a, b], unreachable(family), quoted(untranslated))) });
+      sandbox.clearFlows();
+      expect(sandbox.from(A, fromPod(A, family, vip, unreachable(family), quoted(reply)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.UNKNOWN_FLOW });
+    });
+
+    test('ICMP errors of an endpoint to itself', () => {
+      services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: a, port: BACKEND_PORT }] });
+      const arrived = sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).data;
+      const error = sandbox.from(A, fromPod(A, family, LOOPBACK[family], unreachable(family), quoted(arrived)));
+      expect(bytes(error.data)).toBe(bytes(toPod(A, family, vip, unreachable(family), quoted(frame(family, [a, vip], [layer(4000, PORT)])))));
+    });
+
+    test('what goes by the stack is translated where it goes in, replies where they come out', () => {
+      local(protocol);
+      const last = { ip: { ttl: 1, hopLimit: 1 } };
+      const there = sandbox.from(A, frame(family, [a, vip], [first(4000, PORT)], last));
+      expect({ verdict: there.verdict, data: bytes(there.data) }).toEqual({ verdict: 'pass', data: bytes(frame(family, [a, b], [first(4000, BACKEND_PORT)], last)) });
+      // as if it had been routed after all
+      expect(sandbox.to(B, toPod(B, family, a, first(4000, BACKEND_PORT)), device(A)).verdict).toBe('pass');
+      const back = fromPod(B, family, a, layer(BACKEND_PORT, 4000));
+      const out = sandbox.from(B, protocol === TCP ? back : frame(family, [b, a], [layer(BACKEND_PORT, 4000)], { mac: B.mac, gateway: B.hostMac, ...last }));
+      expect(out.verdict).toBe('pass');
+      const reply = sandbox.to(A, toPod(A, family, b, layer(BACKEND_PORT, 4000)), device(B));
+      expect({ verdict: reply.verdict, data: bytes(reply.data) }).toEqual({ verdict: 'pass', data: bytes(toPod(A, family, vip, layer(PORT, 4000))) });
+      expect(sides()).toEqual(['reply', 'request']);
+    });
+
+    test('nobody outside speaks for the service, or for the backend of another device', () => {
+      const [index] = remote(protocol);
+      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      expect(sandbox.to(A, toPod(A, family, vip, layer(PORT, 4000)), UPLINK)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.UNKNOWN_FLOW });
+      services.endBackend(index!);
+      services.retarget(1, [services.addBackend(1, { address: b, port: BACKEND_PORT }, protocol)]);
+      sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)));
+      expect(sandbox.to(A, toPod(A, family, vip, layer(PORT, 4000)), UPLINK)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.INVALID_SOURCE_IP });
+      expect(sandbox.to(A, toPod(A, family, b, layer(BACKEND_PORT, 4000)), UPLINK)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.INVALID_SOURCE_IP });
+      expect(sides()).toEqual(['reply', 'reply', 'request']);
+    });
+  });
+
+  test('a SYN sent again goes where the first one went; after the end it may go elsewhere', () => {
+    local(TCP);
+    const syn = fromPod(A, family, vip, segment(4000, PORT, 'syn'));
+    sandbox.from(A, syn);
+    services.retarget(1, [services.addBackend(1, { address: REMOTE[family], port: 9090 }, TCP)]);
+    const again = sandbox.from(A, syn);
+    expect({ data: bytes(again.data), events: again.events }).toEqual({ data: bytes(delivered(family, B, [a, b], segment(4000, BACKEND_PORT, 'syn'))), events: [] });
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'rst')));
+    expect(sandbox.flows().map((flow) => flow.state)).toEqual([['reset', 'confirmed'], ['reset', 'confirmed']]);
+    expect(bytes(sandbox.from(A, syn).data)).toBe(bytes(fromPod(A, family, REMOTE[family], segment(4000, 9090, 'syn'))));
+  });
+
+  test('the end of a connection is the end of both entries', () => {
+    local(TCP);
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')));
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'fin', 'ack')));
+    expect(sandbox.flows().map((flow) => flow.state)).toEqual([['fin-source', 'confirmed'], ['fin-source', 'confirmed']]);
+    sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, 4000, 'fin', 'ack')));
+    expect(sandbox.flows().map((flow) => flow.state)).toEqual([['fin-source', 'fin-destination', 'confirmed'], ['fin-source', 'fin-destination', 'confirmed']]);
+  });
+
+  test('a direct connection on the ends of a live flow is refused, and does not break it', () => {
+    local(TCP);
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')));
+    expect(sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+    expect(sides()).toEqual(['reply', 'request']);
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'rst')));
+    expect(sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn'))).verdict).toBe('redirect');
+  });
+
+  test('a service does not take the ends of a live direct connection', () => {
+    sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn')));
+    local(TCP);
+    expect(sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+  });
+
+  test('UDP without checksum stays without', () => {
+    if (family === 6) return void expect(family).toBe(6); // IPv6 has no such datagrams
+    local(UDP);
+    const none = (from: number, to: number): Layer => udp({ sourcePort: from, destinationPort: to, checksum: 0 });
+    expect(bytes(sandbox.from(A, fromPod(A, 4, vip, none(4000, PORT))).data)).toBe(bytes(delivered(4, B, [a, b], none(4000, BACKEND_PORT))));
+  });
+
+  test('SCTP has its address translated, but not its port', () => {
+    services.add({ id: 1, address: vip, port: PORT, protocol: SCTP, backends: [{ address: b, port: PORT }] });
+    const chunk = (sourcePort: number, destinationPort: number): Layer => sctp({ sourcePort, destinationPort });
+    expect(bytes(sandbox.from(A, fromPod(A, family, vip, chunk(4000, PORT))).data)).toBe(bytes(delivered(family, B, [a, b], chunk(4000, PORT))));
+    const ack = sctp({ sourcePort: PORT, destinationPort: 4000, chunk: 'initAck' });
+    expect(bytes(sandbox.from(B, fromPod(B, family, a, ack)).data)).toBe(bytes(delivered(family, A, [vip, a], ack)));
+    services.add({ id: 2, address: vip, port: 81, protocol: SCTP, backends: [{ address: b, port: PORT }] });
+    expect(sandbox.from(A, fromPod(A, family, vip, chunk(4000, 81)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.L4_CHECKSUM });
+  });
+});
+
+test.each(FAMILIES)('source ranges bind clients inside only where that is configured (IPv$family)', async ({ family }) => {
+  using strict = await Sandbox.open({ source_range_all_types: 1 });
+  const written = new Services(strict);
+  await strict.addPod(A);
+  await strict.addPod(B);
+  const add = (id: number, port: number, flags: number): unknown =>
+    written.add({ id, address: VIP[family], port, protocol: TCP, flags, backends: [{ address: ip(B, family), port: BACKEND_PORT }] });
+  add(1, 80, SERVICE_FLAG.SOURCE_RANGE);
+  add(2, 81, SERVICE_FLAG.SOURCE_RANGE | SERVICE_FLAG.SOURCE_DENY);
+  expect(strict.from(A, fromPod(A, family, VIP[family], segment(4000, 80, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NOT_IN_SRC_RANGE });
+  expect(strict.from(A, fromPod(A, family, VIP[family], segment(4001, 81, 'syn'))).verdict).toBe('redirect');
+  for (const id of [1, 2]) written.addSourceRange(id, `${ip(A, family)}/${family === 4 ? 24 : 64}`);
+  expect(strict.from(A, fromPod(A, family, VIP[family], segment(4000, 80, 'syn'))).verdict).toBe('redirect');
+  expect(strict.from(A, fromPod(A, family, VIP[family], segment(4002, 81, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NOT_IN_SRC_RANGE });
+});
