@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lib/deliver.h"
+#include "lib/hop.h"
 #include "lib/nat_packet.h"
 #include "lib/resolve.h"
 
