@@ -53,7 +53,7 @@ __attribute__((noinline)) int masquerade(struct __sk_buff *ctx)
 		return -DROP_INTERNAL;
 	ipv6 = p->traits & TRAIT_IPV6;
 	device = bpf_map_lookup_elem(&cilium_node_devices, &ifindex);
-	if (!device || !(device->flags & (ipv6 ? NODE_DEVICE_MASQUERADE_IPV6 : NODE_DEVICE_MASQUERADE_IPV4)))
+	if (!device || !(device->flags & (ipv6 ? MASQUERADE_IPV6 : MASQUERADE_IPV4)))
 		return 0;
 	if (answers_outside(p) || masquerade_excluded(p))
 		return 0;

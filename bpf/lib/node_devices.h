@@ -6,9 +6,9 @@
 
 #define MAX_NODE_DEVICES 256
 
-enum node_device_flag {
-	NODE_DEVICE_MASQUERADE_IPV4 = 1, /* endpoints' packets leave with the node's address */
-	NODE_DEVICE_MASQUERADE_IPV6 = 2,
+enum masquerade_flag {
+	MASQUERADE_IPV4 = 1, /* endpoints' packets leave with the node's address */
+	MASQUERADE_IPV6 = 2,
 };
 
 struct node_device {

@@ -17,7 +17,7 @@
 struct layout_anchor {
 	enum nat_flag nat_flag;
 	enum nat_state nat_state;
-	enum node_device_flag node_device_flag;
+	enum masquerade_flag masquerade_flag;
 };
 
 volatile const struct layout_anchor layout_anchor = {};

@@ -241,13 +241,13 @@ export const NAT_STATE = {
 /** A value of enum nat_state. */
 export type NatState = (typeof NAT_STATE)[keyof typeof NAT_STATE];
 
-/** enum node_device_flag. */
-export const NODE_DEVICE_FLAG = {
+/** enum masquerade_flag. */
+export const MASQUERADE_FLAG = {
   IPV4: 1,
   IPV6: 2,
 } as const;
-/** A value of enum node_device_flag. */
-export type NodeDeviceFlag = (typeof NODE_DEVICE_FLAG)[keyof typeof NODE_DEVICE_FLAG];
+/** A value of enum masquerade_flag. */
+export type MasqueradeFlag = (typeof MASQUERADE_FLAG)[keyof typeof MASQUERADE_FLAG];
 
 /** enum prefilter_list. */
 export const PREFILTER_LIST = {

@@ -21,6 +21,13 @@ const BY_OBJECT: Readonly<Record<ObjectName, readonly Feature[]>> = {
     { kind: 'helper', helper: 'skc_lookup_tcp', programType: 'sched_cls' },
     { kind: 'helper', helper: 'jiffies64', programType: 'sched_cls' },
   ],
+  bpf_netdev: [
+    { kind: 'program', type: 'sched_cls' },
+    { kind: 'helper', helper: 'fib_lookup', programType: 'sched_cls' },
+    { kind: 'helper', helper: 'redirect_neigh', programType: 'sched_cls' },
+    { kind: 'helper', helper: 'skc_lookup_tcp', programType: 'sched_cls' },
+    { kind: 'helper', helper: 'jiffies64', programType: 'sched_cls' },
+  ],
   bpf_sock: [
     { kind: 'program', type: 'cgroup_sock_addr' },
     { kind: 'program', type: 'cgroup_sock' },
