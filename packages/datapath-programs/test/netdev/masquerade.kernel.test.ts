@@ -1,24 +1,10 @@
-import { ethernet, icmp, icmpv6, ipv4, ipv6, packet, payload, sctp, tcp, udp, fragmentIpv4, fragmentIpv6, type Layer, type TcpFlag } from '@cilium-ts/testkit';
+import { ethernet, fragmentIpv4, fragmentIpv6, icmpv6, packet, payload, sctp, type Layer } from '@cilium-ts/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ETH0, ETH1, isReply, MAC, NODE, NODE1, NodeSandbox, OTHER, type LocalPod, type Passage } from './node-sandbox.ts';
+import { ETH0, ETH1, isReply, MAC, NODE, NODE1, NodeSandbox, OTHER, type LocalPod } from './node-sandbox.ts';
+import { datagram, echo, echoId, ends, FAMILIES, FAR, frame, hex, of, POD, portUnreachable, SECOND, segment, unreachable, type Family } from './packets.ts';
 
-const POD = { slot: 1, ipv4: '10.0.0.1', ipv6: 'fd00::1' } as const satisfies LocalPod;
-const SECOND = { slot: 2, ipv4: '10.0.0.2', ipv6: 'fd00::2' } as const satisfies LocalPod;
-const FAR = { 4: '203.0.113.9', 6: '2001:db8:ffff::9' } as const;
-const FAMILIES = [{ family: 4 }, { family: 6 }] as const;
-type Family = 4 | 6;
-const address = (pod: LocalPod, family: Family): string => (family === 4 ? pod.ipv4 : pod.ipv6);
-
-function frame(family: Family, source: string, destination: string, layers: readonly Layer[], extra: object = {}): Uint8Array {
-  const ip = family === 4 ? ipv4({ source, destination, ...extra }) : ipv6({ source, destination, ...extra });
-  return packet(ethernet({ source: MAC.router, destination: MAC.eth0 }), ip, ...layers);
-}
-
-const out = (family: Family, pod: LocalPod, ...layers: readonly Layer[]): Uint8Array => frame(family, address(pod, family), FAR[family], layers);
-const back = (family: Family, ...layers: readonly Layer[]): Uint8Array => frame(family, FAR[family], NODE[family], layers);
-const segment = (sourcePort: number, destinationPort: number, ...flags: TcpFlag[]): Layer => tcp({ sourcePort, destinationPort, flags });
-const echo = (family: Family, kind: 'request' | 'reply', id: number): Layer => (family === 4 ? icmp({ type: kind === 'request' ? 8 : 0, id }) : icmpv6({ type: kind === 'request' ? 128 : 129, id }));
-const echoId = (passage: Passage): number => new DataView(passage.data.buffer, passage.data.byteOffset).getUint16(passage.packet.ip!.headerLength + 14 + 4);
+const out = (family: Family, pod: LocalPod, ...layers: readonly Layer[]): Uint8Array => frame(family, [of(pod, family), FAR[family]], layers);
+const back = (family: Family, ...layers: readonly Layer[]): Uint8Array => frame(family, [FAR[family], NODE[family]], layers);
 
 let node: NodeSandbox;
 
@@ -35,19 +21,10 @@ beforeEach(() => {
   for (const key of [...node.map('cilium_flows').keys()]) node.map('cilium_flows').delete(key);
 });
 
-/** That a packet is well-formed, and who it is between. */
-function ends(passage: Passage): { readonly from: string; readonly to: string; readonly ports: readonly (number | undefined)[] } {
-  const { ip, transport } = passage.packet;
-  expect(passage.verdict).not.toBe('drop');
-  expect(ip?.checksumValid).toBe(true);
-  expect(transport?.checksumValid ?? true).toBe(true);
-  return { from: ip!.source, to: ip!.destination, ports: [transport?.sourcePort, transport?.destinationPort] };
-}
-
 describe.each(FAMILIES)('IPv$family', ({ family }) => {
   test.each([
     { what: 'TCP', layer: (s: number, d: number, answer: boolean) => (answer ? segment(s, d, 'syn', 'ack') : segment(s, d, 'syn')) },
-    { what: 'UDP', layer: (s: number, d: number) => udp({ sourcePort: s, destinationPort: d }) },
+    { what: 'UDP', layer: (s: number, d: number) => datagram(s, d) },
   ])('$what leaves with the address of the node, its answers find the endpoint', ({ layer }) => {
     const sent = ends(node.leaving(out(family, POD, layer(40_000, 443, false), payload('hello')), POD));
     expect(sent).toMatchObject({ from: NODE[family], to: FAR[family], ports: [expect.any(Number), 443] });
@@ -55,7 +32,7 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
     const again = ends(node.leaving(out(family, POD, layer(40_000, 443, false), payload('hello again')), POD));
     expect(again).toEqual(sent);
     const answered = ends(node.incoming(back(family, layer(443, sent.ports[0]!, true), payload('answer'))));
-    expect(answered).toEqual({ from: FAR[family], to: address(POD, family), ports: [443, 40_000] });
+    expect(answered).toEqual({ from: FAR[family], to: of(POD, family), ports: [443, 40_000] });
     expect(node.translations()).toHaveLength(2);
   });
 
@@ -64,7 +41,7 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
     const second = ends(node.leaving(out(family, SECOND, segment(62_000, 443, 'syn')), SECOND));
     expect(second.ports[0]).not.toBe(62_000);
     for (const [port, pod] of [[62_000, POD], [second.ports[0]!, SECOND]] as const) {
-      expect(ends(node.incoming(back(family, segment(443, port, 'syn', 'ack'))))).toMatchObject({ to: address(pod, family), ports: [443, 62_000] });
+      expect(ends(node.incoming(back(family, segment(443, port, 'syn', 'ack'))))).toMatchObject({ to: of(pod, family), ports: [443, 62_000] });
     }
   });
 
@@ -72,68 +49,66 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
     const sent = node.leaving(out(family, POD, echo(family, 'request', 7), payload('ping')), POD);
     expect(ends(sent)).toMatchObject({ from: NODE[family], to: FAR[family] });
     const answered = node.incoming(back(family, echo(family, 'reply', echoId(sent)), payload('ping')));
-    expect(ends(answered)).toMatchObject({ from: FAR[family], to: address(POD, family) });
+    expect(ends(answered)).toMatchObject({ from: FAR[family], to: of(POD, family) });
     expect(echoId(answered)).toBe(7);
     const other = node.leaving(out(family, SECOND, echo(family, 'request', 7), payload('ping')), SECOND);
     expect(echoId(other)).not.toBe(echoId(sent));
   });
 
   test.each(['TCP', 'UDP', 'echo'] as const)('an error about %s is translated with what it quotes', (what) => {
-    const layer = what === 'TCP' ? segment(40_001, 443, 'ack') : what === 'UDP' ? udp({ sourcePort: 40_001, destinationPort: 443 }) : echo(family, 'request', 40_001);
+    const layer = what === 'TCP' ? segment(40_001, 443, 'ack') : what === 'UDP' ? datagram(40_001, 443) : echo(family, 'request', 40_001);
     const original = out(family, POD, layer, payload('some payload'));
     const sent = node.leaving(original, POD);
     ends(sent);
-    const unreachable = family === 4 ? icmp({ type: 3, code: 1, rest: 0 }) : icmpv6({ type: 1, code: 0, rest: 0 });
     const router = family === 4 ? '198.51.100.77' : '2001:db8:51::77';
-    const error = node.incoming(frame(family, router, NODE[family], [unreachable, payload(sent.data.slice(14))]));
-    expect(ends(error)).toMatchObject({ from: router, to: address(POD, family) });
+    const error = node.incoming(frame(family, [router, NODE[family]], [unreachable(family), payload(sent.data.slice(14))]));
+    expect(ends(error)).toMatchObject({ from: router, to: of(POD, family) });
     // what the endpoint sees quoted is byte for byte what it sent
-    expect(Buffer.from(error.packet.payload).toString('hex')).toBe(Buffer.from(original.slice(14)).toString('hex'));
+    expect(hex(error.packet.payload)).toBe(hex(original.slice(14)));
   });
 
   test('an error of the far end itself comes from the far end, and one about a quote cut short is translated too', () => {
-    const original = out(family, POD, udp({ sourcePort: 40_002, destinationPort: 53 }), payload('question'));
+    const original = out(family, POD, datagram(40_002, 53), payload('question'));
     const sent = node.leaving(original, POD);
-    const unreachable = family === 4 ? icmp({ type: 3, code: 3, rest: 0 }) : icmpv6({ type: 1, code: 4, rest: 0 });
     const header = family === 4 ? 20 : 40;
-    const error = node.incoming(frame(family, FAR[family], NODE[family], [unreachable, payload(sent.data.slice(14, 14 + header + 8))]));
-    expect(ends(error)).toMatchObject({ from: FAR[family], to: address(POD, family) });
-    expect(Buffer.from(error.packet.payload).toString('hex')).toBe(Buffer.from(original.slice(14, 14 + header + 8)).toString('hex'));
+    const error = node.incoming(frame(family, [FAR[family], NODE[family]], [portUnreachable(family), payload(sent.data.slice(14, 14 + header + 8))]));
+    expect(ends(error)).toMatchObject({ from: FAR[family], to: of(POD, family) });
+    expect(hex(error.packet.payload)).toBe(hex(original.slice(14, 14 + header + 8)));
   });
 
   test('fragments follow their first one, both ways', () => {
     const split = family === 4 ? fragmentIpv4 : fragmentIpv6;
-    const pieces = split(out(family, POD, udp({ sourcePort: 40_003, destinationPort: 53 }), payload(2000)), 1000, 77).map((piece) => node.leaving(piece, POD));
+    const pieces = split(out(family, POD, datagram(40_003, 53), payload(2000)), 1000, 77).map((piece) => node.leaving(piece, POD));
     expect(pieces.map((piece) => piece.packet.ip!.source)).toEqual([NODE[family], NODE[family], NODE[family]]);
     const port = pieces[0]!.packet.transport!.sourcePort!;
-    const answers = split(back(family, udp({ sourcePort: 53, destinationPort: port }), payload(2000)), 1000, 78).map((piece) => node.incoming(piece));
-    expect(answers.map((piece) => piece.packet.ip!.destination)).toEqual(Array.from({ length: 3 }, () => address(POD, family)));
+    const answers = split(back(family, datagram(53, port), payload(2000)), 1000, 78).map((piece) => node.incoming(piece));
+    expect(answers.map((piece) => piece.packet.ip!.destination)).toEqual(Array.from({ length: 3 }, () => of(POD, family)));
     // put together again, the datagram's checksum is right
     const whole = Buffer.concat([answers[0]!.data.subarray(answers[0]!.packet.ip!.headerLength + 14), ...answers.slice(1).map((piece) => piece.packet.payload)]);
-    const rebuilt = frame(family, FAR[family], address(POD, family), [payload(new Uint8Array(whole))], family === 4 ? { protocol: 17 } : { nextHeader: 17 });
+    const rebuilt = frame(family, [FAR[family], of(POD, family)], [payload(new Uint8Array(whole))], family === 4 ? { protocol: 17 } : { nextHeader: 17 });
     expect(node.incoming(rebuilt).packet.transport).toMatchObject({ sourcePort: 53, destinationPort: 40_003, checksumValid: true });
   });
 
   test('what is excluded, of another node or an answer to who asked from outside keeps its address', () => {
     const excluded = family === 4 ? '10.0.1.5' : 'fd00:1::5';
-    expect(ends(node.leaving(frame(family, address(POD, family), excluded, [segment(1000, 80, 'syn')]), POD)).from).toBe(address(POD, family));
-    node.recordFlow([FAR[family], 5555], [address(POD, family), 80], 6);
-    expect(ends(node.leaving(out(family, POD, segment(80, 5555, 'syn', 'ack')), POD)).from).toBe(address(POD, family));
-    node.recordFlow([address(POD, family), 81], [FAR[family], 5555], 6);
+    expect(ends(node.leaving(frame(family, [of(POD, family), excluded], [segment(1000, 80, 'syn')]), POD)).from).toBe(of(POD, family));
+    node.recordFlow([FAR[family], 5555], [of(POD, family), 80], 6);
+    expect(ends(node.leaving(out(family, POD, segment(80, 5555, 'syn', 'ack')), POD)).from).toBe(of(POD, family));
+    node.recordFlow([of(POD, family), 81], [FAR[family], 5555], 6);
     expect(ends(node.leaving(out(family, POD, segment(81, 5555, 'ack')), POD)).from).toBe(NODE[family]);
   });
 
   test('only endpoints are masqueraded: not other devices, not the node, not forged sources', () => {
-    for (const by of [0, ETH1, SECOND]) expect(ends(node.leaving(out(family, POD, segment(1000, 80, 'syn')), by)).from).toBe(address(POD, family));
+    for (const by of [0, ETH1, SECOND]) expect(ends(node.leaving(out(family, POD, segment(1000, 80, 'syn')), by)).from).toBe(of(POD, family));
     expect(node.translations()).toEqual([]);
   });
 
   test('the device decides on the address; one without masquerade leaves all as it is', () => {
     expect(ends(node.leaving(out(family, POD, segment(1000, 80, 'syn')), POD, ETH1)).from).toBe(NODE1[family]);
     node.setDevice(ETH1, NODE1, 0);
-    expect(ends(node.leaving(out(family, POD, segment(1001, 80, 'syn')), POD, ETH1)).from).toBe(address(POD, family));
+    expect(ends(node.leaving(out(family, POD, segment(1001, 80, 'syn')), POD, ETH1)).from).toBe(of(POD, family));
     node.setDevice(ETH1, {});
-    expect(ends(node.leaving(out(family, POD, segment(1002, 80, 'syn')), POD, ETH1)).from).toBe(address(POD, family));
+    expect(ends(node.leaving(out(family, POD, segment(1002, 80, 'syn')), POD, ETH1)).from).toBe(of(POD, family));
     node.setDevice(ETH1, NODE1);
   });
 
@@ -155,7 +130,7 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
     const port = ends(node.leaving(out(family, POD, segment(40_011, 443, 'syn')), POD)).ports[0]!;
     node.leaving(out(family, POD, segment(40_011, 443, 'ack')), POD);
     node.age(600);
-    expect(ends(node.incoming(back(family, segment(443, port, 'ack')))).to).toBe(address(POD, family));
+    expect(ends(node.incoming(back(family, segment(443, port, 'ack')))).to).toBe(of(POD, family));
     node.leaving(out(family, POD, segment(40_011, 443, 'fin', 'ack')), POD);
     node.incoming(back(family, segment(443, port, 'fin', 'ack')));
     expect(node.translations().map(({ state }) => state & 3)).toEqual([3, 3]);
@@ -166,13 +141,13 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
   test('a process of the node gives way to a connection that has its port', () => {
     const port = ends(node.leaving(out(family, POD, segment(62_500, 443, 'syn')), POD)).ports[0]!;
     expect(port).toBe(62_500);
-    const own = ends(node.leaving(frame(family, NODE[family], FAR[family], [segment(62_500, 443, 'syn')]), 0));
+    const own = ends(node.leaving(frame(family, [NODE[family], FAR[family]], [segment(62_500, 443, 'syn')]), 0));
     expect(own.from).toBe(NODE[family]);
     expect(own.ports[0]).not.toBe(62_500);
     expect(ends(node.incoming(back(family, segment(443, own.ports[0]!, 'syn', 'ack'))))).toMatchObject({ to: NODE[family], ports: [443, 62_500] });
-    expect(ends(node.incoming(back(family, segment(443, 62_500, 'syn', 'ack'))))).toMatchObject({ to: address(POD, family), ports: [443, 62_500] });
+    expect(ends(node.incoming(back(family, segment(443, 62_500, 'syn', 'ack'))))).toMatchObject({ to: of(POD, family), ports: [443, 62_500] });
     // one without a rival keeps its port
-    expect(ends(node.leaving(frame(family, NODE[family], FAR[family], [segment(62_500, 444, 'syn')]), 0)).ports[0]).toBe(62_500);
+    expect(ends(node.leaving(frame(family, [NODE[family], FAR[family]], [segment(62_500, 444, 'syn')]), 0)).ports[0]).toBe(62_500);
   });
 });
 
@@ -180,7 +155,7 @@ test('SCTP keeps its port or is refused; what has no ports is told apart by addr
   const message = (pod: LocalPod): Uint8Array => out(4, pod, sctp({ sourcePort: 5000, destinationPort: 36_412 }));
   expect(ends(node.leaving(message(POD), POD))).toMatchObject({ from: NODE[4], ports: [5000, 36_412] });
   expect(node.leaving(message(SECOND), SECOND)).toMatchObject({ verdict: 'drop', reason: 154 });
-  const gre = (pod: LocalPod): Uint8Array => frame(4, pod.ipv4, FAR[4], [payload('0000000000')], { protocol: 47 });
+  const gre = (pod: LocalPod): Uint8Array => frame(4, [pod.ipv4, FAR[4]], [payload('0000000000')], { protocol: 47 });
   expect(ends(node.leaving(gre(POD), POD)).from).toBe(NODE[4]);
   expect(node.leaving(gre(SECOND), SECOND)).toMatchObject({ verdict: 'drop', reason: 167 });
 });
@@ -188,17 +163,17 @@ test('SCTP keeps its port or is refused; what has no ports is told apart by addr
 test('an answer opens nothing: a SYN to a translated port, or another sender, stays the node’s', () => {
   const port = ends(node.leaving(out(4, POD, segment(40_020, 443, 'syn')), POD)).ports[0]!;
   expect(ends(node.incoming(back(4, segment(443, port, 'syn')))).to).toBe(NODE[4]);
-  expect(ends(node.incoming(frame(4, '203.0.113.10', NODE[4], [segment(443, port, 'syn', 'ack')]))).to).toBe(NODE[4]);
+  expect(ends(node.incoming(frame(4, ['203.0.113.10', NODE[4]], [segment(443, port, 'syn', 'ack')]))).to).toBe(NODE[4]);
   expect(ends(node.incoming(back(4, segment(444, port, 'syn', 'ack')))).to).toBe(NODE[4]);
 });
 
 test('packets that are none of the programs’ business pass, whatever they look like', () => {
   for (const data of [
     packet(ethernet({ source: MAC.router, destination: MAC.eth0, etherType: 0x88cc }), payload(60)),
-    frame(4, FAR[4], NODE[4], [segment(1, 2, 'syn')], { checksum: 1 }),
-    frame(4, FAR[4], NODE[4], [payload(3)], { protocol: 6 }),
-    frame(6, 'fe80::9', 'ff02::1', [icmpv6({ type: 135, rest: 0 }), payload(16)]),
-    frame(4, FAR[4], OTHER[4], [segment(9, 9, 'ack')]),
+    frame(4, [FAR[4], NODE[4]], [segment(1, 2, 'syn')], { checksum: 1 }),
+    frame(4, [FAR[4], NODE[4]], [payload(3)], { protocol: 6 }),
+    frame(6, ['fe80::9', 'ff02::1'], [icmpv6({ type: 135, rest: 0 }), payload(16)]),
+    frame(4, [FAR[4], OTHER[4]], [segment(9, 9, 'ack')]),
   ]) {
     const passage = node.incoming(data);
     expect(passage.verdict).toBe('pass');
