@@ -31,6 +31,7 @@ CONFIG(__u32, nat_seed, 0, "secret from which the ports of translated connection
 CONFIG(__u16, nat_port_min, 61000, "first port given to translated connections; the default range is what Linux does not give to the host's own sockets");
 CONFIG(__u16, nat_port_max, 65535, "last port given to translated connections");
 CONFIG(__u16, nat_port_wide_min, 32768, "first port given to translated connections whose destination has used up the range above");
+CONFIG(__u8, dsr_ipip, 0, "1: packets of services in DSR mode travel to remote backends within another IP packet (IPIP); 0: as what they are, with an option");
 
 /*
  * The tuple of a packet as it comes in, ports as they lie in it. ICMP: the requester's is the identifier, the
@@ -53,6 +54,7 @@ enum nat_flag {
 	NAT_ALONE = 8, /* the other direction does not come by here, or is recorded elsewhere */
 	NAT_LEAVES = 16, /* what comes in from outside goes out again */
 	NAT_DSR = 32, /* original direction: the frontend travels with the first packets */
+	NAT_IPIP = 64, /* with NAT_DSR: it goes to the backend as it is, within another packet, and nothing travels with it */
 };
 
 enum nat_state {

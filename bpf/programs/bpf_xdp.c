@@ -5,10 +5,11 @@
  */
 #include "lib/common.h"
 
+#define NAT_CONTEXT struct xdp_md
+
 #include "lib/metrics.h"
 #include "lib/prefilter.h"
-#include "lib/drop_reasons.h"
-#include "lib/xdp_frame.h"
+#include "lib/xdp_service.h"
 
 /* Only there so that the compiler emits the types, from which the TypeScript layouts are generated. */
 struct layout_anchor {
@@ -43,10 +44,18 @@ inline_always int from_device(struct xdp_md *ctx)
 {
 	__be16 ethertype = 0;
 	__u32 network = frame_network(ctx, &ethertype);
+	int result;
 
 	if (!network)
 		return 0;
-	return prefilter(ctx, network, ethertype);
+	result = prefilter(ctx, network, ethertype);
+	if (result || network != FRAME_ETHERNET)
+		return result;
+	if (ethertype == bpf_htons(ETH_P_IP))
+		return service4(ctx);
+	if (ethertype == bpf_htons(ETH_P_IPV6))
+		return service6(ctx);
+	return 0;
 }
 
 SEC("xdp.frags")
@@ -55,11 +64,14 @@ int cil_xdp_entry(struct xdp_md *ctx)
 	__u32 bytes = ctx->data_end - ctx->data;
 	int result = from_device(ctx);
 
+	if (!result)
+		return XDP_PASS;
 	if (result < 0) {
 		metric_count(-result, DIRECTION_INGRESS, bytes);
 		return XDP_DROP;
 	}
-	return result ? result - 1 : XDP_PASS;
+	metric_count(METRIC_FORWARDED, DIRECTION_INGRESS, bytes);
+	return result - 1;
 }
 
 char program_license[] SEC("license") = "Dual BSD/GPL";

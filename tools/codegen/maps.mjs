@@ -9,7 +9,7 @@ export function readMaps(btf) {
 }
 
 /** linux/bpf.h, enum bpf_map_type: those in use. */
-const TYPES = { 1: 'hash', 2: 'array', 6: 'percpu_array', 9: 'lru_hash', 11: 'lpm_trie', 27: 'ringbuf' };
+const TYPES = { 1: 'hash', 2: 'array', 6: 'percpu_array', 9: 'lru_hash', 11: 'lpm_trie', 25: 'devmap_hash', 27: 'ringbuf' };
 
 /** name -> row of maps.ts, over all objects; objects that share a map must agree on it. */
 function mergeRows(objects) {

@@ -44,6 +44,8 @@ export interface DatapathConfig {
   readonly natPortMax?: number;
   /** first port given to translated connections whose destination has used up the range above. Default 32768. */
   readonly natPortWideMin?: number;
+  /** 1: packets of services in DSR mode travel to remote backends within another IP packet (IPIP); 0: as what they are, with an option. Default 0. */
+  readonly dsrIpip?: number;
   /** cookie of the network namespace that counts as the node's own; 0: the initial one. Default 0. */
   readonly hostNetnsCookie?: number;
   /** 1: only sockets of the node's own network namespace are translated, others per packet. Default 0. */
@@ -86,6 +88,7 @@ export const CONFIG_VARIABLES: Readonly<Record<keyof DatapathConfig, ConfigVaria
   natPortMin: { variable: 'config_nat_port_min', size: 2, initial: 61000, description: 'first port given to translated connections; the default range is what Linux does not give to the host’s own sockets' },
   natPortMax: { variable: 'config_nat_port_max', size: 2, initial: 65535, description: 'last port given to translated connections' },
   natPortWideMin: { variable: 'config_nat_port_wide_min', size: 2, initial: 32768, description: 'first port given to translated connections whose destination has used up the range above' },
+  dsrIpip: { variable: 'config_dsr_ipip', size: 1, initial: 0, description: '1: packets of services in DSR mode travel to remote backends within another IP packet (IPIP); 0: as what they are, with an option' },
   hostNetnsCookie: { variable: 'config_host_netns_cookie', size: 8, initial: 0, description: 'cookie of the network namespace that counts as the node’s own; 0: the initial one' },
   sockHostnsOnly: { variable: 'config_sock_hostns_only', size: 1, initial: 0, description: '1: only sockets of the node’s own network namespace are translated, others per packet' },
   nodePortBindProtection: { variable: 'config_node_port_bind_protection', size: 1, initial: 1, description: '1: sockets of the node cannot be bound to the ports of its services' },

@@ -227,6 +227,7 @@ export const NAT_FLAG = {
   ALONE: 8,
   LEAVES: 16,
   DSR: 32,
+  IPIP: 64,
 } as const;
 /** A value of enum nat_flag. */
 export type NatFlag = (typeof NAT_FLAG)[keyof typeof NAT_FLAG];

@@ -2,7 +2,7 @@
 
 /** What a map is made of; `valueSize` of a per-CPU map is one CPU’s, `maxEntries` of a ring its bytes. */
 export interface MapSpec {
-  readonly type: 'hash' | 'array' | 'percpu_array' | 'lru_hash' | 'lpm_trie' | 'ringbuf';
+  readonly type: 'hash' | 'array' | 'percpu_array' | 'lru_hash' | 'lpm_trie' | 'devmap_hash' | 'ringbuf';
   readonly keySize: number;
   readonly valueSize: number;
   readonly maxEntries: number;
@@ -43,6 +43,7 @@ export const MAPS = {
   cilium_sockets: { type: 'lru_hash', keySize: 32, valueSize: 64, maxEntries: 131072, flags: 0 },
   cilium_source_ranges: { type: 'lpm_trie', keySize: 24, valueSize: 4, maxEntries: 65536, flags: 1 },
   cilium_vips: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 16384, flags: 1024 },
+  cilium_xdp_devices: { type: 'devmap_hash', keySize: 4, valueSize: 4, maxEntries: 256, flags: 0 },
 } as const satisfies Readonly<Record<string, MapSpec>>;
 
 /** The name of a map of the datapath. */
@@ -113,12 +114,27 @@ export const OBJECT_MAPS = {
     'cilium_vips',
   ],
   bpf_xdp: [
+    'cilium_addresses',
+    'cilium_affinities',
+    'cilium_backends',
     'cilium_denied_addresses4',
     'cilium_denied_addresses6',
     'cilium_denied_prefixes4',
     'cilium_denied_prefixes6',
+    'cilium_frontends',
     'cilium_metrics',
+    'cilium_nat',
+    'cilium_nat_ports',
+    'cilium_nat_tries',
+    'cilium_node_devices',
     'cilium_prefilter',
+    'cilium_prefixes',
+    'cilium_remotes',
+    'cilium_service_runs',
+    'cilium_services',
+    'cilium_source_ranges',
+    'cilium_vips',
+    'cilium_xdp_devices',
   ],
 } as const satisfies Readonly<Record<string, readonly MapName[]>>;
 

@@ -23,7 +23,7 @@ export interface TestService {
 
 /** Services written into the maps as the service writer would leave them. A service has the pool of its id. */
 export class Services {
-  readonly #sandbox: Sandbox;
+  readonly #sandbox: Pick<Sandbox, 'map'>;
   readonly #services: MappedArray;
   readonly #backends: MappedArray;
   readonly #runs: MappedArray;
@@ -32,7 +32,7 @@ export class Services {
   #nextRun = 0;
   #generation = 0;
 
-  constructor(sandbox: Sandbox) {
+  constructor(sandbox: Pick<Sandbox, 'map'>) {
     this.#sandbox = sandbox;
     this.#services = sandbox.map('cilium_services').mmap();
     this.#backends = sandbox.map('cilium_backends').mmap();
