@@ -31,7 +31,8 @@ struct socket_peer {
 	__be16 port;
 	__u8 protocol;
 	__u8 others; /* 1: this socket has entries by backend as well */
-	__u16 reserved;
+	__u8 connected; /* 1: the socket was connected to it, by connect(2) */
+	__u8 reserved;
 	__u32 service; /* id */
 	__u32 index; /* of the backend */
 	__u32 generation;
@@ -92,11 +93,13 @@ inline_always struct socket_peer *peer_find(struct socket_key *key, __u64 cookie
 	return bpf_map_lookup_elem(&cilium_sockets, key);
 }
 
-/* Whether an entry says the very same, so that nothing needs to be written. */
-inline_always int peer_same(struct socket_peer *a, struct socket_peer *b)
+/* Whether an entry says what `wanted` does, so that nothing needs to be written. A connected socket may also send. */
+inline_always int peer_same(struct socket_peer *known, struct socket_peer *wanted)
 {
-	return a->index == b->index && a->generation == b->generation && a->service == b->service &&
-	       peer_is_backend(a, b->backend, b->backend_port) && peer_leads_from(a, b->address, b->port);
+	return known->index == wanted->index && known->generation == wanted->generation &&
+	       known->service == wanted->service && known->connected >= wanted->connected &&
+	       peer_is_backend(known, wanted->backend, wanted->backend_port) &&
+	       peer_leads_from(known, wanted->address, wanted->port);
 }
 
 /*

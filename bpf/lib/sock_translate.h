@@ -135,7 +135,8 @@ inline_always struct backend *sock_backend(struct bpf_sock_addr *ctx, struct soc
 	return backend && is_mapped(backend->address) == is_mapped(call->address) ? backend : 0;
 }
 
-inline_always void peer_fill(struct bpf_sock_addr *ctx, struct sock_call *call, struct service *service, struct backend *backend)
+inline_always void peer_fill(struct bpf_sock_addr *ctx, struct sock_call *call, struct service *service,
+			     struct backend *backend, int connects)
 {
 	struct socket_peer *peer = &call->peer;
 
@@ -146,6 +147,7 @@ inline_always void peer_fill(struct bpf_sock_addr *ctx, struct sock_call *call, 
 	peer->port = call->frontend.port;
 	peer->protocol = call->frontend.protocol;
 	peer->others = 0;
+	peer->connected = connects;
 	peer->reserved = 0;
 	peer->service = call->id;
 	peer->index = call->choice.index;
@@ -200,7 +202,7 @@ inline_always int sock_forward(struct bpf_sock_addr *ctx, struct sock_call *call
 	backend = sock_backend(ctx, call, service, cookie, 0);
 	if (!backend)
 		return FORWARD_NOWHERE;
-	peer_fill(ctx, call, service, backend);
+	peer_fill(ctx, call, service, backend, connects);
 	socket_key_main(&call->key, cookie);
 	main = bpf_map_lookup_elem(&cilium_sockets, &call->key);
 	if (main && peer_same(main, &call->peer))
@@ -210,7 +212,7 @@ inline_always int sock_forward(struct bpf_sock_addr *ctx, struct sock_call *call
 			backend = sock_backend(ctx, call, service, cookie, attempt);
 			if (!backend)
 				return FORWARD_NOWHERE;
-			peer_fill(ctx, call, service, backend);
+			peer_fill(ctx, call, service, backend, connects);
 		}
 	}
 	peer_remember(&call->key, cookie, main, &call->peer, connects);

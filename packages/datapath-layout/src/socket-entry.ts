@@ -19,6 +19,8 @@ export interface SocketEntry {
   readonly frontend: SocketAddress;
   /** What it reaches. */
   readonly backend: SocketAddress & { readonly index: number; readonly generation: number };
+  /** Was the socket connected, by connect(2)? Else it sends datagrams, to others as well. */
+  readonly connected: boolean;
   /** Id of the service; undefined: the socket reaches this address itself, not by way of a service. */
   readonly service: number | undefined;
 }
@@ -31,6 +33,7 @@ export function decodeSocket(key: SocketKey, peer: SocketPeer): SocketEntry {
     protocol: { number: peer.protocol, name: protocolName(peer.protocol) },
     frontend: { ip: ipFromKey16(peer.address), port: peer.port },
     backend: { ip: ipFromKey16(peer.backend), port: peer.backendPort, index: peer.index, generation: peer.generation },
+    connected: peer.connected === 1,
     service: peer.service === 0 ? undefined : peer.service,
   };
 }

@@ -43,3 +43,4 @@ export { openNodePrograms, type NodePrograms, type NodeProgramsOptions } from '.
 export { type AttachMode } from './netdev/attach.ts';
 export { type NatDumpEntry, type NatEnd, type NatTries } from './netdev/dump.ts';
 export { type NodeDevice } from './netdev/tables.ts';
+export { terminateSockets, type SocketNamespace, type TerminationDependencies, type TerminationOptions, type TerminationReport } from './sockets/terminate.ts';

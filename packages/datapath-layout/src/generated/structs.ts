@@ -603,6 +603,7 @@ export interface SocketPeer {
   readonly port: number;
   readonly protocol: number;
   readonly others: number;
+  readonly connected: number;
   readonly reserved: number;
   readonly service: number;
   readonly index: number;
@@ -612,12 +613,12 @@ export interface SocketPeer {
 
 /** Codec of struct socket_peer. */
 export const socketPeer: Codec<SocketPeer> = /* @__PURE__ */ struct(
-  { backend: [bytes(16), 0], address: [bytes(16), 16], netns: [u64, 32], backendPort: [be16, 40], port: [be16, 42], protocol: [u8, 44], others: [u8, 45], reserved: [u16, 46], service: [u32, 48], index: [u32, 52], generation: [u32, 56], serviceGeneration: [u32, 60] },
+  { backend: [bytes(16), 0], address: [bytes(16), 16], netns: [u64, 32], backendPort: [be16, 40], port: [be16, 42], protocol: [u8, 44], others: [u8, 45], connected: [u8, 46], reserved: [u8, 47], service: [u32, 48], index: [u32, 52], generation: [u32, 56], serviceGeneration: [u32, 60] },
   64,
 );
 
 /** Byte offsets within struct socket_peer. */
-export const socketPeerOffsets = { backend: 0, address: 16, netns: 32, backendPort: 40, port: 42, protocol: 44, others: 45, reserved: 46, service: 48, index: 52, generation: 56, serviceGeneration: 60 } as const;
+export const socketPeerOffsets = { backend: 0, address: 16, netns: 32, backendPort: 40, port: 42, protocol: 44, others: 45, connected: 46, reserved: 47, service: 48, index: 52, generation: 56, serviceGeneration: 60 } as const;
 
 /** struct source_range_key, 24 bytes. */
 export interface SourceRangeKey {

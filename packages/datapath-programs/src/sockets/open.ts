@@ -1,11 +1,12 @@
 import { decodeBytes } from '@cilium-ts/bpf-maps';
 import { silentLogger, type Logger } from '@cilium-ts/core';
-import { decodeSocket, socketKey, socketPeer, type ObjectMapName, type SocketEntry } from '@cilium-ts/datapath-layout';
-import type { BpfMap, Program } from 'libbpf-napi';
+import { backendOffsets, decodeSocket, socketKey, socketPeer, type ObjectMapName, type SocketEntry } from '@cilium-ts/datapath-layout';
+import type { BpfMap, MappedArray, Program } from 'libbpf-napi';
 import type { DatapathDependencies } from '../datapath.ts';
 import { loadObject, type LoadOptions } from '../kernel/load.ts';
 import { attachSockets, detachSockets } from './links.ts';
 import { SOCKET_PROGRAMS, type SocketProgramName } from './programs.ts';
+import { terminateSockets, type TerminationOptions, type TerminationReport } from './terminate.ts';
 
 /** Where translation at the socket runs. */
 export interface SocketLoadBalancerOptions extends LoadOptions {
@@ -24,6 +25,11 @@ export interface SocketLoadBalancer extends Disposable {
   readonly programs: Readonly<Record<SocketProgramName, Program>>;
   /** What sockets were told to reach and what they reach instead. */
   sockets(): SocketEntry[];
+  /**
+   * Destroys the sockets that are connected to backends that have gone from cilium_backends since; see terminateSockets.
+   * To be called after services were applied that ended backends.
+   */
+  terminate(options: TerminationOptions): Promise<TerminationReport>;
   /** Takes the programs off the cgroup. Sockets that are connected go on; their peers are no longer translated back. Idempotent. */
   detach(): void;
   /** Closes file descriptors. Everything stays pinned, attached and in force. Idempotent. */
@@ -46,14 +52,24 @@ export async function openSocketLoadBalancer(dependencies: DatapathDependencies,
     close();
     throw error;
   }
+  const backends = maps.cilium_backends.mmap();
   const loadBalancer: SocketLoadBalancer = {
     cgroup: options.cgroup,
     maps,
     programs,
     sockets: () => Array.from(maps.cilium_sockets.entries(), ([key, value]) => decodeSocket(decodeBytes(socketKey, key), decodeBytes(socketPeer, value))),
+    terminate: (termination) => terminateSockets({ sockets: maps.cilium_sockets, isGone: (index, generation) => backendGeneration(backends, index) !== generation }, termination),
     detach: () => void detachSockets(options.bpfRoot),
     close,
     [Symbol.dispose]: close,
   };
   return loadBalancer;
+}
+
+/** The generation of a backend as it is now; 0 where there is none. */
+function backendGeneration(backends: MappedArray, index: number): number {
+  const at = index * backends.stride + backendOffsets.generation;
+  // the two words of the pair change at different times: only the half that is asked for counts
+  const pair = backends.load64(at >>> 3);
+  return Number(BigInt.asUintN(32, at & 4 ? pair >> 32n : pair));
 }

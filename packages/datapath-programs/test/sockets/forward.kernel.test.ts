@@ -142,7 +142,7 @@ describe('what cilium_sockets holds', () => {
     const held = () => rig.loadBalancer.sockets().filter(({ service }) => service === 60);
     await client.ask('udpConnect', { handle, address: '10.96.5.1', port: 53 });
     const before = held();
-    expect(before).toMatchObject([{ protocol: { name: 'UDP' }, frontend: { ip: { text: '10.96.5.1' }, port: 53 }, backend: { ip: { text: '10.1.0.1' }, port: 8080, index: 1, generation: 1 } }]);
+    expect(before).toMatchObject([{ connected: true, protocol: { name: 'UDP' }, frontend: { ip: { text: '10.96.5.1' }, port: 53 }, backend: { ip: { text: '10.1.0.1' }, port: 8080, index: 1, generation: 1 } }]);
     await client.ask('udpDisconnect', { handle });
     await client.ask('udpConnect', { handle, address: '10.96.5.1', port: 53 });
     expect(held()).toEqual(before);
