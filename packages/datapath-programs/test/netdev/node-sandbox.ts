@@ -1,35 +1,20 @@
 import { decodeBytes, encodeBytes } from '@cilium-ts/bpf-maps';
-import { ipFromKey16, ipToKey16, parseCidr, parseIp, parseMac } from '@cilium-ts/core';
-import {
-  ADDRESS_LOCAL, backend, decodeEvent, endpointInfo, flow, flowKey, frontendKey, metric, NAT_FLAG, natEntry, natKey, MASQUERADE_FLAG, nodeDevice, SERVICE_FLAG,
-  SERVICE_WILDCARD, service, sourceRangeKey, type DatapathEvent,
-} from '@cilium-ts/datapath-layout';
+import { ipFromKey16, ipToKey16, parseCidr, parseMac } from '@cilium-ts/core';
+import { ADDRESS_LOCAL, decodeEvent, endpointInfo, flow, flowKey, flowOffsets, MASQUERADE_FLAG, metric, NAT_FLAG, natEntry, natKey, nodeDevice, type DatapathEvent } from '@cilium-ts/datapath-layout';
 import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openObject, openRingBuffer, skbContext, splitPerCpu, type BpfMap, type BpfObject, type RingBuffer } from 'libbpf-napi';
+import { openObject, openRingBuffer, skbContext, splitPerCpu, type BpfObject, type RingBuffer } from 'libbpf-napi';
 import { parsePacket, type ParsedPacket } from '@cilium-ts/testkit';
+import { key16, ServiceMaps, u32 } from './service-maps.ts';
 
 /** An endpoint of this node, without a namespace of its own. */
 export interface LocalPod {
   readonly slot: number;
   readonly ipv4: string;
   readonly ipv6: string;
-}
-
-/** A service of the tests. Flags as in Cilium; ROUTABLE is added. */
-export interface TestService {
-  /** Absent: every address of the node, of the family of the first backend unless `family` says. */
-  readonly address?: string;
-  readonly port: number;
-  readonly protocol?: number;
-  readonly flags?: number;
-  readonly family?: 4 | 6;
-  readonly backends: readonly { readonly address: string; readonly port: number }[];
-  readonly affinitySeconds?: number;
-  readonly sourceRanges?: readonly string[];
 }
 
 /** What became of a packet. */
@@ -71,16 +56,14 @@ const VERDICTS: Readonly<Record<number, Passage['verdict']>> = { 0: 'pass', 2: '
 let sandboxes = 0;
 
 /** bpf_netdev in a namespace with two devices, routes and neighbours. Maps are written directly. */
-export class NodeSandbox implements Disposable {
+export class NodeSandbox extends ServiceMaps implements Disposable {
   readonly object: BpfObject;
   readonly node: Namespace;
   readonly #ring: RingBuffer;
-  #nextService = 1;
-  #nextBackend = 1;
-  #nextRun = 0;
   #nextRemote = 1;
 
   private constructor(object: BpfObject, node: Namespace) {
+    super((name) => object.map(name));
     this.object = object;
     this.node = node;
     this.#ring = openRingBuffer(object.map('cilium_events'));
@@ -120,10 +103,6 @@ export class NodeSandbox implements Disposable {
     if (status !== 0) throw new Error(`ip -batch: ${stderr}`);
   }
 
-  map(name: string): BpfMap {
-    return this.object.map(name);
-  }
-
   setDevice(ifindex: number, addresses: { readonly 4?: string; readonly 6?: string }, flags: number = MASQUERADE_FLAG.IPV4 | MASQUERADE_FLAG.IPV6): void {
     const key = (text: string | undefined): Uint8Array => (text === undefined ? new Uint8Array(16) : key16(text));
     this.map('cilium_node_devices').update(u32(ifindex), encodeBytes(nodeDevice, { address4: key(addresses[4]), address6: key(addresses[6]), flags, reserved: 0 }));
@@ -137,14 +116,6 @@ export class NodeSandbox implements Disposable {
     this.markVip(address);
   }
 
-  markVip(address: string): void {
-    const view = new DataView(key16(address).buffer);
-    const word = [0, 4, 8, 12].reduce((sum, at) => sum ^ view.getUint32(at, true), 0);
-    const hash = Math.imul(word, 0x9e3779b1) >>> 12;
-    const bits = this.map('cilium_vips').mmap();
-    bits.store64(hash >>> 6, bits.load64(hash >>> 6) | (1n << BigInt(hash & 63)));
-  }
-
   addPod(pod: LocalPod): void {
     const ifindex = DEVICE_BASE + pod.slot;
     this.ip(`link add lxc${pod.slot} index ${ifindex} type veth peer name lxc${pod.slot}-p`, `link set lxc${pod.slot} up`);
@@ -154,64 +125,6 @@ export class NodeSandbox implements Disposable {
     }));
     this.map('cilium_devices').update(u32(ifindex), u32(pod.slot + 1));
     for (const address of [pod.ipv4, pod.ipv6]) this.map('cilium_addresses').update(key16(address), u32((ADDRESS_LOCAL | pod.slot) >>> 0));
-  }
-
-  /** Indexes of its backends. */
-  addService(added: TestService): { readonly id: number; readonly backends: readonly number[] } {
-    const id = this.#nextService++;
-    const family = added.family ?? (added.address ?? added.backends[0]!.address).includes(':') ? 6 : 4;
-    const address = added.address ?? (family === 4 ? '0.0.0.0' : '::');
-    const protocol = added.protocol ?? 6;
-    const indexes = added.backends.map((each) => this.addBackend(id, each.address, each.port, protocol));
-    const ranges = added.sourceRanges ?? [];
-    const flags = (added.flags ?? 0) | SERVICE_FLAG.ROUTABLE | (added.affinitySeconds === undefined ? 0 : SERVICE_FLAG.AFFINITY) | (ranges.length === 0 ? 0 : SERVICE_FLAG.SOURCE_RANGE);
-    this.map('cilium_services').mmap().bytes.set(encodeBytes(service, {
-      target: this.#run(indexes), address: key16(address), port: added.port, protocol, scope: 0, flags, pool: id, affinityTimeout: added.affinitySeconds ?? 0, generation: 1, reserved: new Uint8Array(20),
-    }), id * 64);
-    this.#frontend(address, added.port, protocol, id);
-    for (const range of ranges) this.#sourceRange(id, range);
-    if (added.address !== undefined) this.markVip(address);
-    return { id, backends: indexes };
-  }
-
-  #sourceRange(id: number, text: string): void {
-    const cidr = parseCidr(text)!;
-    this.map('cilium_source_ranges').update(encodeBytes(sourceRangeKey, { prefixlen: 32 + cidr.prefixLength + (cidr.family === 4 ? 96 : 0), service: id, address: ipToKey16(cidr.address) }), u32(1));
-  }
-
-  addWildcard(address: string): void {
-    this.#frontend(address, 0, 0, SERVICE_WILDCARD);
-    this.markVip(address);
-  }
-
-  #frontend(address: string, port: number, protocol: number, id: number): void {
-    this.map('cilium_frontends').update(encodeBytes(frontendKey, { address: key16(address), port, protocol, scope: 0 }), u32(id));
-  }
-
-  addBackend(pool: number, address: string, port: number, protocol: number): number {
-    const index = this.#nextBackend++;
-    this.map('cilium_backends').mmap().bytes.set(encodeBytes(backend, { address: key16(address), generation: 1, pool, port, protocol, state: 0, zone: 0, flags: 0, reserved: new Uint8Array(2) }), index * backend.size);
-    return index;
-  }
-
-  endBackend(index: number): void {
-    const bytes = this.map('cilium_backends').mmap().bytes;
-    new DataView(bytes.buffer, bytes.byteOffset).setUint32(index * backend.size + 16, 0, true);
-  }
-
-  /** Gives a service other backends. */
-  setBackends(id: number, indexes: readonly number[]): void {
-    this.map('cilium_services').mmap().store64(id * 8, this.#run(indexes));
-  }
-
-  #run(indexes: readonly number[]): bigint {
-    if (indexes.length === 0) return 0n;
-    const offset = this.#nextRun;
-    const bytes = this.map('cilium_service_runs').mmap().bytes;
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    indexes.forEach((index, at) => view.setUint32((offset + at) * 4, index, true));
-    this.#nextRun += indexes.length + (indexes.length & 1);
-    return BigInt(offset) | (BigInt(indexes.length) << 32n);
   }
 
   /** Destinations that are not masqueraded. */
@@ -230,7 +143,7 @@ export class NodeSandbox implements Disposable {
     const [first, second] = swap ? [[b, to[1]], [a, from[1]]] as const : [[a, from[1]], [b, to[1]]] as const;
     const key = encodeBytes(flowKey, { address0: first[0], address1: second[0], port0: first[1], port1: second[1], protocol, kind: 0, requester: 0 });
     const value = new Uint8Array(flow.size);
-    value[40] = swap ? 1 : 0;
+    value[flowOffsets.began] = swap ? 1 : 0;
     this.map('cilium_flows').update(key, value);
   }
 
@@ -318,14 +231,3 @@ export class NodeSandbox implements Disposable {
 
 /** Entries of replies hold what was allocated. */
 export const isReply = (entry: Translation): boolean => (entry.flags & NAT_FLAG.REPLY) !== 0;
-
-/** The 16-byte form of an address. */
-export function key16(text: string): Uint8Array {
-  const parsed = parseIp(text);
-  if (parsed === undefined) throw new TypeError(`ip: ${text}`);
-  return ipToKey16(parsed);
-}
-
-function u32(value: number): Uint8Array {
-  return new Uint8Array(Uint32Array.of(value).buffer);
-}

@@ -1,0 +1,143 @@
+import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
+import { extension, fragmentIpv4, parsePacket, payload, type Layer } from '@cilium-ts/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { MAC, NODE, NodeSandbox } from './node-sandbox.ts';
+import { datagram, ends, FAMILIES, FAR, frame, hex, POD, REMOTE, segment, unreachable, type Family } from './packets.ts';
+
+const VIP = { 4: '198.51.100.50', 6: '2001:db8:51::50' } as const;
+const SIZE = { 4: 8, 6: 24 } as const;
+/** The node that clients reach, and the one that has the backend: two nodes that know the same services. */
+let front: NodeSandbox;
+let back: NodeSandbox;
+
+beforeAll(async () => {
+  front = await NodeSandbox.open();
+  back = await NodeSandbox.open();
+  // the same service, of which the backend is remote for one node and local for the other
+  back.addPod({ slot: 5, ipv4: REMOTE[4], ipv6: REMOTE[6] });
+  back.addPod(POD);
+  for (const node of [front, back]) {
+    for (const { family } of FAMILIES) {
+      for (const protocol of [6, 17]) {
+        const backends = [{ address: REMOTE[family], port: 8080 }];
+        node.addService({ address: VIP[family], port: 80, protocol, flags: SERVICE_FLAG.DSR, backends });
+        node.addService({ port: 30_080, protocol, flags: SERVICE_FLAG.DSR, backends });
+        node.addService({ address: VIP[family], port: 81, protocol, backends });
+      }
+    }
+  }
+});
+afterAll(() => {
+  front.close();
+  back.close();
+});
+beforeEach(() => {
+  for (const node of [front, back]) node.evict(() => true);
+});
+
+const BACKEND = { slot: 5, ipv4: REMOTE[4], ipv6: REMOTE[6] } as const;
+const from = (family: Family, to: string, ...layers: readonly Layer[]): Uint8Array => frame(family, [FAR[family], to], layers);
+/** As it arrives at the backend's node: to the MAC address of its device. */
+function carried(data: Uint8Array): Uint8Array {
+  const copy = data.slice();
+  copy.set(Buffer.from(MAC.eth0.replaceAll(':', ''), 'hex'), 0);
+  return copy;
+}
+
+describe.each(FAMILIES.flatMap(({ family }) => (['TCP', 'UDP'] as const).map((protocol) => ({ family, protocol }))))('$protocol over IPv$family', ({ family, protocol }) => {
+  const opening = (s: number, d: number): Layer => (protocol === 'TCP' ? segment(s, d, 'syn') : datagram(s, d));
+  const later = (s: number, d: number): Layer => (protocol === 'TCP' ? segment(s, d, 'ack') : datagram(s, d));
+
+  test.each([
+    { what: 'a load balancer’s address', to: VIP[family], port: 80 },
+    { what: 'a NodePort', to: NODE[family], port: 30_080 },
+  ])('$what: the client’s address and the frontend travel along, the backend answers in the frontend’s name', ({ to, port }) => {
+    const passage = front.incoming(from(family, to, opening(5555, port), payload('hello')));
+    expect(passage.verdict).toBe('redirect');
+    expect(ends(passage)).toEqual({ from: FAR[family], to: REMOTE[family], ports: [5555, 8080] });
+    expect(passage.packet).toMatchObject({ ip: { ttl: 63, headerLength: (family === 4 ? 20 : 40) + SIZE[family] }, ethernet: { destination: MAC.other } });
+    expect(hex(passage.packet.payload)).toBe(hex(Buffer.from('hello')));
+    const arrived = back.incoming(carried(passage.data));
+    expect(arrived.verdict).toBe('pass');
+    expect(ends(arrived)).toEqual(ends(passage));
+    const answer = back.leaving(frame(family, [REMOTE[family], FAR[family]], [protocol === 'TCP' ? segment(8080, 5555, 'syn', 'ack') : datagram(8080, 5555), payload('answer')]), BACKEND);
+    expect(ends(answer)).toEqual({ from: to, to: FAR[family], ports: [port, 5555] });
+    const more = front.incoming(from(family, to, later(5555, port), payload('more')));
+    expect(ends(more)).toEqual(ends(passage));
+    // of TCP only the SYN carries it
+    expect(more.packet.ip!.headerLength).toBe((family === 4 ? 20 : 40) + (protocol === 'TCP' ? 0 : SIZE[family]));
+    expect(back.incoming(carried(more.data)).verdict).toBe('pass');
+    expect([front.translations().length, back.translations().length]).toEqual([1, 1]);
+  });
+
+  test('a frontend that is none is refused, and so is one that answers by its own node', () => {
+    for (const port of [79, 81]) {
+      const forged = front.incoming(from(family, VIP[family], opening(5556, 80)));
+      const data = carried(forged.data);
+      const view = new DataView(data.buffer);
+      const at = family === 4 ? 14 + 20 + 2 : 14 + 40 + 4 + 16;
+      expect(view.getUint16(at)).toBe(80);
+      view.setUint16(at, port);
+      expect(back.incoming(data).reason).toBe(158);
+      front.evict(() => true);
+    }
+    expect(back.translations()).toEqual([]);
+  });
+
+  test('a client that uses one port to two frontends of one backend is refused the second, until the first has ended', () => {
+    const arrive = (to: string, port: number) => back.incoming(carried(front.incoming(from(family, to, opening(5557, port))).data));
+    expect(arrive(VIP[family], 80).verdict).toBe('pass');
+    expect(arrive(NODE[family], 30_080)).toMatchObject({ reason: 167 });
+    expect(arrive(VIP[family], 80).verdict).toBe('pass');
+    back.age(9000);
+    expect(arrive(NODE[family], 30_080).verdict).toBe('pass');
+    expect(ends(back.leaving(frame(family, [REMOTE[family], FAR[family]], [later(8080, 5557)]), BACKEND))).toMatchObject({ from: NODE[family], ports: [30_080, 5557] });
+  });
+
+  test('no room for the frontend: the client hears of the size that fits', () => {
+    // exactly what the way takes: with the frontend it would be too long
+    const length = 1500 - (family === 4 ? 20 : 40) - (protocol === 'TCP' ? 20 : 8);
+    const passage = front.incoming(from(family, VIP[family], opening(5558, 80), payload(length)));
+    expect(passage).toMatchObject({ verdict: 'redirect', reason: 136, packet: { transport: family === 4 ? { type: 3, code: 4 } : { type: 2, code: 0 } } });
+    const mtu = new DataView(passage.data.buffer, passage.data.byteOffset + passage.packet.ip!.headerLength + 14).getUint32(4);
+    expect(mtu).toBe(1500 - SIZE[family]);
+    expect(front.incoming(from(family, VIP[family], opening(5559, 80), payload(length - SIZE[family]))).data.length).toBe(1514);
+  });
+
+  test('an error about a packet sent on finds the client', () => {
+    const request = from(family, VIP[family], later(5560, 80), payload('question'));
+    const arrived = back.incoming(carried(front.incoming(from(family, VIP[family], opening(5560, 80))).data));
+    const error = back.leaving(frame(family, [NODE[family], FAR[family]], [unreachable(family), payload(arrived.data.slice(14))]), 0);
+    expect(ends(error)).toMatchObject({ from: NODE[family], to: FAR[family] });
+    const quoted = parsePacket(Buffer.concat([request.slice(0, 14), error.packet.payload]));
+    expect(quoted).toMatchObject({ ip: { source: FAR[family], destination: VIP[family] }, transport: { sourcePort: 5560, destinationPort: 80 } });
+  });
+});
+
+test('SNAT and DSR side by side: each service as it says (hybrid)', () => {
+  expect(ends(front.incoming(from(4, VIP[4], segment(6000, 80, 'syn')))).from).toBe(FAR[4]);
+  expect(ends(front.incoming(from(4, VIP[4], datagram(6000, 81)))).from).toBe(NODE[4]);
+});
+
+test('fragments: the first carries the frontend, all go to the backend', () => {
+  const pieces = fragmentIpv4(from(4, VIP[4], datagram(6001, 80), payload(2000)), 1000, 9).map((piece) => front.incoming(piece));
+  expect(pieces.map((piece) => [piece.verdict, piece.packet.ip!.destination, piece.packet.ip!.headerLength])).toEqual([['redirect', REMOTE[4], 28], ['redirect', REMOTE[4], 20], ['redirect', REMOTE[4], 20]]);
+  for (const piece of pieces) expect(back.incoming(carried(piece.data)).verdict).toBe('pass');
+  expect(ends(back.leaving(frame(4, [REMOTE[4], FAR[4]], [datagram(8080, 6001)]), BACKEND)).from).toBe(VIP[4]);
+});
+
+test('other options are none of this', () => {
+  const timestamp = Uint8Array.from([0x44, 8, 5, 0, 0, 0, 0, 0]);
+  const data = frame(4, [FAR[4], POD.ipv4], [segment(1, 2, 'syn')], { options: timestamp });
+  expect(back.incoming(data)).toMatchObject({ verdict: 'pass' });
+  const padded = frame(6, [FAR[6], POD.ipv6], [extension('destinationOptions', { body: new Uint8Array(22) }), segment(1, 2, 'syn')]);
+  expect(back.incoming(padded)).toMatchObject({ verdict: 'pass' });
+  expect(back.translations()).toEqual([]);
+  // a packet with options of its own gets the frontend before them
+  const passage = front.incoming(frame(4, [FAR[4], VIP[4]], [segment(6002, 80, 'syn')], { options: timestamp }));
+  expect(ends(passage).to).toBe(REMOTE[4]);
+  expect(passage.packet.ip!.headerLength).toBe(36);
+  expect(back.incoming(carried(passage.data)).verdict).toBe('pass');
+  const full = frame(4, [FAR[4], VIP[4]], [segment(6003, 80, 'syn')], { options: Uint8Array.from({ length: 40 }, () => 1) });
+  expect(front.incoming(full)).toMatchObject({ verdict: 'drop', reason: 240 });
+});
