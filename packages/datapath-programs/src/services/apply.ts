@@ -1,0 +1,70 @@
+import type { Pass } from './plan.ts';
+import { switchPools } from './pool-runs.ts';
+import { movePools, openTwoScopes, publishAll, removeAll, updateAll } from './publish.ts';
+import type { BackendRecord, ServiceApplyReport } from './records.ts';
+
+/** After one grace period every id and index that was given up is free: more rounds mean a defect. */
+const MAX_ROUNDS = 4;
+
+/**
+ * Carries a plan out: new backends; new frontends; what services lead to; changed fields; gone frontends; gone backends.
+ * What needs an id, an index or room that only becomes free by that comes after a grace period.
+ */
+export async function applyPass(pass: Pass): Promise<ServiceApplyReport> {
+  const { state, desired } = pass;
+  state.triedAt = state.room;
+  for (const id of [...state.failures.keys()]) if (!desired.records.services.has(id)) state.failures.delete(id);
+  state.vips.setNodeAddresses(desired.nodeAddresses);
+  for (const record of pass.describing) if (state.backends.describe(record)) pass.changed = true;
+  addBackends(pass, pass.addingBackends);
+  movePools(pass);
+  await publishAll(pass, pass.adding);
+  // Clients of the inside go to their own frontends before the others' backends may vanish.
+  if (openTwoScopes(pass)) await state.grace.wait(state.grace.mark());
+  await switchPools(pass, pass.touched);
+  await removeAll(pass, await updateAll(pass));
+  endBackends(pass);
+  await finishLate(pass);
+  state.vips.sweep();
+  state.compareAll = false;
+  return { changed: pass.changed, failures: [...state.failures.values()], ended: pass.ended };
+}
+
+async function finishLate(pass: Pass): Promise<void> {
+  const { state } = pass;
+  for (let round = 1; pass.lateServices.length + pass.lateBackends.length + pass.latePools.size > 0; round++) {
+    if (round > MAX_ROUNDS) throw new Error(`services ${pass.lateServices.map(({ id }) => id).join(', ')} and backends ${pass.lateBackends.map(({ index }) => index).join(', ')} wait for what does not become free`);
+    const { lateServices, lateBackends, latePools } = pass;
+    Object.assign(pass, { final: true, lateServices: [], lateBackends: [], latePools: new Set() });
+    await state.rest.settle();
+    addBackends(pass, lateBackends);
+    await switchPools(pass, new Set([...latePools, ...lateBackends.map(({ pool }) => pool)]));
+    const isFree = ({ id }: { readonly id: number }): boolean => !state.restingIds.has(id) && !state.byId.has(id);
+    pass.lateServices.push(...lateServices.filter((record) => !isFree(record)));
+    await publishAll(pass, lateServices.filter(isFree));
+  }
+  await removeAll(pass, false);
+}
+
+/** Brings backends to life whose index is free; others are late. */
+function addBackends(pass: Pass, records: readonly BackendRecord[]): void {
+  for (const record of records) {
+    if (record.index >= pass.state.backends.capacity) continue;
+    if (!pass.state.backends.isFree(record.index)) {
+      pass.lateBackends.push(record);
+      continue;
+    }
+    pass.state.backends.add(record);
+    pass.changed = true;
+  }
+}
+
+function endBackends(pass: Pass): void {
+  for (const index of pass.ending) {
+    const ended = pass.state.backends.end(index);
+    if (ended === undefined) continue;
+    pass.ended.push(ended);
+    pass.changed = true;
+  }
+  pass.ending.clear();
+}

@@ -1,0 +1,117 @@
+import { ipFromKey16, ipToKey16 } from '@cilium-ts/core';
+import { backend, backendOffsets, BACKEND_STATE } from '@cilium-ts/datapath-layout';
+import type { WordBlock } from './ports.ts';
+import type { BackendRecord, EndedBackend } from './records.ts';
+import type { RestQueue } from './rest-queue.ts';
+
+/** Words of a backend. */
+export const BACKEND_WORDS = backend.size / 8;
+/** Generation (low half) and pool. While the generation is 0, the other half keeps the last one. */
+const LIFE_WORD = backendOffsets.generation / 8;
+/** Port, protocol, state, zone, flags. */
+const PORT_WORD = backendOffsets.port / 8;
+const LOW = 0xffff_ffffn;
+/** Backends read at a time. */
+const CHUNK = 4096;
+const STATES = Object.keys(BACKEND_STATE).map((name) => name.toLowerCase()) as readonly BackendRecord['state'][];
+
+/**
+ * The backends in the kernel. A backend comes to life by the store of its generation and ends by another one, and its
+ * index then rests for a grace period. The generations of an index only grow, across restarts too.
+ */
+export class BackendTable {
+  readonly #words: WordBlock;
+  readonly #rest: RestQueue;
+  readonly #live = new Map<number, BackendRecord>();
+  readonly #resting = new Set<number>();
+  readonly #fields = new BigUint64Array(BACKEND_WORDS);
+  readonly #bytes = new Uint8Array(this.#fields.buffer);
+
+  /** Reads what lives. */
+  constructor(words: WordBlock, rest: RestQueue) {
+    this.#words = words;
+    this.#rest = rest;
+    for (const record of readBackends(words)) this.#live.set(record.index, record);
+  }
+
+  get live(): ReadonlyMap<number, BackendRecord> {
+    return this.#live;
+  }
+
+  /** Indexes from 0 up to this. */
+  get capacity(): number {
+    return Math.floor(this.#words.length / BACKEND_WORDS);
+  }
+
+  /** May a backend come to life here now? */
+  isFree(index: number): boolean {
+    return !this.#live.has(index) && !this.#resting.has(index);
+  }
+
+  /** Brings a backend to life at a free index. */
+  add(record: BackendRecord): void {
+    const base = record.index * BACKEND_WORDS;
+    const before = this.#words.load(base + LIFE_WORD);
+    const last = (before & LOW) === 0n ? before >> 32n : before & LOW;
+    const generation = last === LOW ? 1n : last + 1n;
+    this.#encode(record);
+    this.#words.write(base, this.#fields.subarray(0, LIFE_WORD));
+    this.#words.write(base + PORT_WORD, this.#fields.subarray(PORT_WORD));
+    this.#words.store(base + LIFE_WORD, (BigInt(record.pool) << 32n) | generation);
+    this.#live.set(record.index, record);
+  }
+
+  /** Writes what may differ while a backend lives: what only readers of the map look at. True if it did. */
+  describe(record: BackendRecord): boolean {
+    const word = record.index * BACKEND_WORDS + PORT_WORD;
+    this.#live.set(record.index, record);
+    this.#encode(record);
+    const value = this.#fields[PORT_WORD] ?? 0n;
+    if (this.#words.load(word) === value) return false;
+    this.#words.store(word, value);
+    return true;
+  }
+
+  /** Ends a backend that no run names any more. */
+  end(index: number): EndedBackend | undefined {
+    const record = this.#live.get(index);
+    if (record === undefined) return undefined;
+    const word = index * BACKEND_WORDS + LIFE_WORD;
+    const generation = this.#words.load(word) & LOW;
+    this.#words.store(word, generation << 32n);
+    this.#live.delete(index);
+    this.#resting.add(index);
+    this.#rest.later(() => this.#resting.delete(index));
+    return { record, generation: Number(generation) };
+  }
+
+  #encode({ address, port, protocol, state, zone }: BackendRecord): void {
+    this.#fields.fill(0n);
+    this.#bytes.set(ipToKey16(address), backendOffsets.address);
+    this.#bytes[backendOffsets.port] = port >>> 8;
+    this.#bytes[backendOffsets.port + 1] = port;
+    this.#bytes[backendOffsets.protocol] = protocol;
+    this.#bytes[backendOffsets.state] = STATES.indexOf(state);
+    this.#bytes[backendOffsets.zone] = zone;
+  }
+}
+
+/** Whether two records are one backend: anything else about it may change while it lives. */
+export function isSameBackend(a: BackendRecord, b: BackendRecord): boolean {
+  return a.pool === b.pool && a.port === b.port && a.protocol === b.protocol && a.address.text === b.address.text;
+}
+
+/** The backends that live, as they are in the kernel. */
+export function* readBackends(words: WordBlock): Iterable<BackendRecord & { readonly generation: number }> {
+  const all = Math.floor(words.length / BACKEND_WORDS);
+  for (let first = 0; first < all; first += CHUNK) {
+    const chunk = new BigUint64Array(Math.min(CHUNK, all - first) * BACKEND_WORDS);
+    words.read(first * BACKEND_WORDS, chunk);
+    const view = new DataView(chunk.buffer);
+    for (let offset = 0; offset < chunk.byteLength; offset += backend.size) {
+      if (view.getUint32(offset + backendOffsets.generation, true) === 0) continue;
+      const { address, generation, pool, port, protocol, state, zone } = backend.decode(view, offset);
+      yield { index: first + offset / backend.size, pool, address: ipFromKey16(address), port, protocol, state: STATES[state] ?? 'active', zone, generation };
+    }
+  }
+}

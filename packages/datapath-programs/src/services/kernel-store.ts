@@ -1,0 +1,28 @@
+import { membarrierGlobal, type BpfMap, type MappedArray } from 'libbpf-napi';
+import type { ServiceStore, WordBlock } from './ports.ts';
+
+/** The maps that the service writer needs. */
+export type ServiceMapName = 'cilium_services' | 'cilium_backends' | 'cilium_service_runs' | 'cilium_vips' | 'cilium_frontends' | 'cilium_source_ranges';
+
+/** The kernel's maps as the service writer's ports. The mappings go when the maps are closed. */
+export function kernelServiceStore(maps: Readonly<Record<ServiceMapName, BpfMap>>): ServiceStore {
+  return {
+    services: block(maps.cilium_services.mmap()),
+    backends: block(maps.cilium_backends.mmap()),
+    runs: block(maps.cilium_service_runs.mmap()),
+    vips: block(maps.cilium_vips.mmap()),
+    frontends: maps.cilium_frontends,
+    sourceRanges: maps.cilium_source_ranges,
+    gracePeriod: membarrierGlobal,
+  };
+}
+
+function block(mapped: MappedArray): WordBlock {
+  return {
+    length: mapped.u64.length,
+    load: (index) => mapped.load64(index),
+    store: (index, value) => mapped.store64(index, value),
+    write: (index, words) => mapped.u64.set(words, index),
+    read: (index, words) => words.set(mapped.u64.subarray(index, index + words.length)),
+  };
+}
