@@ -1,6 +1,7 @@
 import type { Logger } from '@cilium-ts/core';
 import type { DatapathConfig, DatapathEvent, DecodedVerdict, DirectionName, FlowEntry, MapName, ObjectMapName } from '@cilium-ts/datapath-layout';
 import type { BpfMap, Program } from 'libbpf-napi';
+import type { Services } from './services/open.ts';
 import type { ApplyReport, DesiredState, RestoredState, Slot } from './state/desired.ts';
 
 /** What openDatapath needs from its surroundings. */
@@ -89,6 +90,8 @@ export interface Datapath extends AsyncDisposable {
   dumpFlows(): FlowEntry[];
   dumpPolicy(slot: Slot): PolicyDumpEntry[];
   dumpAddresses(): AddressDumpEntry[];
+  /** The writer of services over these maps, opened by the first call and closed with the datapath. */
+  services(): Promise<Services>;
   /** Closes file descriptors. Everything stays pinned, attached and in force. Idempotent. */
   close(): Promise<void>;
 }

@@ -44,3 +44,23 @@ export { type AttachMode } from './netdev/attach.ts';
 export { type NatDumpEntry, type NatEnd, type NatTries } from './netdev/dump.ts';
 export { type NodeDevice } from './netdev/tables.ts';
 export { terminateSockets, type SocketNamespace, type TerminationDependencies, type TerminationOptions, type TerminationReport } from './sockets/terminate.ts';
+export { openServices, type Services } from './services/open.ts';
+export { createServiceWriter, type ServiceWriter, type ServiceWriterOptions } from './services/writer.ts';
+export { kernelServiceStore, type ServiceMapName } from './services/kernel-store.ts';
+export type { ServiceStore, WordBlock } from './services/ports.ts';
+export type { WordArray } from './ports.ts';
+export { dumpServices, type BackendDumpEntry, type ServiceDumpEntry } from './services/dump.ts';
+export type {
+  BackendRecord,
+  DesiredServices,
+  EndedBackend,
+  PoolRecord,
+  RecordChanges,
+  RestoredServices,
+  ServiceApplyReport,
+  ServiceFailure,
+  ServiceFailureEffect,
+  ServiceFailureReason,
+  ServiceRecord,
+  ServiceRecords,
+} from './services/records.ts';

@@ -5,6 +5,7 @@ import type { Datapath, DatapathDependencies, DatapathOptions } from '../datapat
 import type { DatapathStore, WordArray } from '../ports.ts';
 import { dumpAddresses, dumpFlows, dumpMetrics, dumpPolicy } from '../read/dump.ts';
 import { readEvents } from '../read/events.ts';
+import { openServices, type Services } from '../services/open.ts';
 import { createWriter } from '../write/writer.ts';
 import { attachPrograms, detachPrograms } from './attach.ts';
 import { loadObject } from './load.ts';
@@ -22,7 +23,7 @@ export async function openDatapath(dependencies: DatapathDependencies, options: 
   try {
     const store = kernelStore(loaded.maps);
     const writer = await createWriter({ store, logger }, { world });
-    return datapathOf(loaded, store, writer);
+    return datapathOf(loaded, { store, writer, logger });
   } catch (error) {
     loaded.close();
     throw error;
@@ -40,9 +41,17 @@ async function loadDatapath(options: DatapathOptions, logger: Logger): Promise<L
   return { maps, programs: { fromContainer: programs.cil_from_container, toContainer: programs.cil_to_container }, close };
 }
 
-function datapathOf(loaded: LoadedDatapath, store: DatapathStore, writer: Awaited<ReturnType<typeof createWriter>>): Datapath {
+interface Parts {
+  readonly store: DatapathStore;
+  readonly writer: Awaited<ReturnType<typeof createWriter>>;
+  readonly logger: Logger;
+}
+
+function datapathOf(loaded: LoadedDatapath, { store, writer, logger }: Parts): Datapath {
   let closing: Promise<void> | undefined;
+  let services: Promise<Services> | undefined;
   const close = async (): Promise<void> => {
+    await services?.then((opened) => opened.close(), () => undefined);
     await writer.close();
     loaded.close();
   };
@@ -59,6 +68,7 @@ function datapathOf(loaded: LoadedDatapath, store: DatapathStore, writer: Awaite
     dumpFlows: () => dumpFlows(loaded.maps.cilium_flows),
     dumpPolicy: (slot) => dumpPolicy(store, slot),
     dumpAddresses: () => dumpAddresses(store),
+    services: () => (services ??= openServices({ logger }, loaded.maps)),
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => datapath.close(),
   };

@@ -101,6 +101,12 @@ export function isSameBackend(a: BackendRecord, b: BackendRecord): boolean {
   return a.pool === b.pool && a.port === b.port && a.protocol === b.protocol && a.address.text === b.address.text;
 }
 
+/** Whether the backend that had this generation lives no more. */
+export function isBackendGone(words: WordBlock, index: number, generation: number): boolean {
+  const word = index * BACKEND_WORDS + LIFE_WORD;
+  return word >= words.length || Number(words.load(word) & LOW) !== generation;
+}
+
 /** The backends that live, as they are in the kernel. */
 export function* readBackends(words: WordBlock): Iterable<BackendRecord & { readonly generation: number }> {
   const all = Math.floor(words.length / BACKEND_WORDS);
