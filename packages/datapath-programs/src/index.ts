@@ -43,7 +43,7 @@ export { openNodePrograms, type NodePrograms, type NodeProgramsOptions } from '.
 export { type AttachMode } from './netdev/attach.ts';
 export { type NatDumpEntry, type NatEnd, type NatTries } from './netdev/dump.ts';
 export { type NodeDevice } from './netdev/tables.ts';
-export { terminateSockets, type SocketNamespace, type TerminationDependencies, type TerminationOptions, type TerminationReport } from './sockets/terminate.ts';
+export { terminateSockets, type TerminationDependencies, type TerminationOptions, type TerminationReport } from './sockets/terminate.ts';
 export { openServices, type Services } from './services/open.ts';
 export { createServiceWriter, type ServiceWriter, type ServiceWriterOptions } from './services/writer.ts';
 export { kernelServiceStore, type ServiceMapName } from './services/kernel-store.ts';

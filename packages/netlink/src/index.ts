@@ -17,7 +17,7 @@ export type { Rule, RuleAction, RuleSpec } from './family/rule.ts';
 export type { Scope } from './family/scope.ts';
 export { TC_PARENT, trafficControlRequests } from './family/traffic-control.ts';
 export type { BpfFilter, Filter, FilterQuery, Qdisc } from './family/traffic-control.ts';
-export { createNamespace, currentNamespace, deleteNamespace, isSameNamespace, namespacePath, openNamespace } from './namespace/namespace.ts';
+export { createNamespace, currentNamespace, deleteNamespace, isSameNamespace, namespaceCookie, namespacePath, openNamespace } from './namespace/namespace.ts';
 export type { Namespace } from './namespace/namespace.ts';
 export { readSysctl, writeSysctl } from './namespace/sysctl.ts';
 export type { SysctlOptions } from './namespace/sysctl.ts';

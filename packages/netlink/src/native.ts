@@ -13,6 +13,8 @@ export interface NativePacketSocket {
 export interface NativeAddon {
   runInNamespace(fd: number, run: () => unknown): unknown;
   isNetworkNamespace(fd: number): boolean;
+  /** Of the namespace that the calling thread is in. */
+  namespaceCookie(): bigint;
   createNamespace(path: string): void;
   deleteNamespace(path: string): void;
   tuneNetlink(protocol: number, port: number, receiveBufferBytes: number): number;

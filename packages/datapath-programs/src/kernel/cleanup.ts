@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isBpffs, removePin } from 'libbpf-napi';
+import { isBpffs, openPinnedLink, removePin } from 'libbpf-napi';
 import { DatapathError } from '../error.ts';
 import { detachPrograms } from './attach.ts';
 
@@ -31,9 +31,19 @@ export function cleanupDatapath(options: CleanupOptions): CleanupReport {
   if (!existsSync(options.bpfRoot)) return { pins: [], ifindexes };
   if (!isBpffs(options.bpfRoot)) throw new DatapathError('not-bpffs', `remove pins: ${options.bpfRoot} is not on a BPF file system`);
   const ownMount = existsSync(join(options.bpfRoot, OWN_MOUNT));
+  detachLinks(join(options.bpfRoot, 'links'));
   const pins = removeFolder(options.bpfRoot);
   if (ownMount) unmount(options.bpfRoot);
   return { pins, ifindexes };
+}
+
+/** The kernel ends an attachment some time after its last pin went; whoever cleans up wants it ended now. */
+function detachLinks(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    using link = openPinnedLink(join(folder, name));
+    link.detach();
+  }
 }
 
 function unmount(folder: string): void {

@@ -1,6 +1,7 @@
 import { decodeBytes } from '@cilium-ts/bpf-maps';
 import { silentLogger, type Logger } from '@cilium-ts/core';
-import { backendOffsets, decodeSocket, socketKey, socketPeer, type ObjectMapName, type SocketEntry } from '@cilium-ts/datapath-layout';
+import { backendOffsets, decodeSocket, socketKey, socketPeer, type DatapathConfig, type ObjectMapName, type SocketEntry } from '@cilium-ts/datapath-layout';
+import { namespaceCookie } from '@cilium-ts/netlink';
 import type { BpfMap, MappedArray, Program } from 'libbpf-napi';
 import type { DatapathDependencies } from '../datapath.ts';
 import { loadObject, type LoadOptions } from '../kernel/load.ts';
@@ -15,6 +16,8 @@ export interface SocketLoadBalancerOptions extends LoadOptions {
    * Mostly the root of the hierarchy.
    */
   readonly cgroup: string;
+  /** `hostNetnsCookie` is the cookie of the calling thread's network namespace unless it is given. */
+  readonly config?: DatapathConfig;
 }
 
 /** Translation at the socket, attached. Owns file descriptors; what it pinned and attached outlives it. */
@@ -45,7 +48,9 @@ export interface SocketLoadBalancer extends Disposable {
  */
 export async function openSocketLoadBalancer(dependencies: DatapathDependencies, options: SocketLoadBalancerOptions): Promise<SocketLoadBalancer> {
   const logger: Logger = dependencies.logger ?? silentLogger;
-  const { maps, programs, close } = await loadObject({ object: 'bpf_sock', programs: SOCKET_PROGRAMS }, options, logger);
+  // cookies count up from 1: no kernel ever reaches what a number cannot hold
+  const config = { hostNetnsCookie: Number(namespaceCookie()), ...options.config };
+  const { maps, programs, close } = await loadObject({ object: 'bpf_sock', programs: SOCKET_PROGRAMS }, { ...options, config }, logger);
   try {
     attachSockets(options.bpfRoot, options.cgroup, programs);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { RawMap } from '@cilium-ts/bpf-maps';
 import { errorMessage } from '@cilium-ts/core';
-import { NetlinkError, openSocketDiagnostics, type InetSocket, type NetlinkOptions, type SocketDiagnostics, type SocketProtocol, type SocketState } from '@cilium-ts/netlink';
+import { namespaceCookie, NetlinkError, openSocketDiagnostics, type InetSocket, type Namespace, type SocketDiagnostics, type SocketProtocol, type SocketState } from '@cilium-ts/netlink';
 import { forgetSocket, isStillConnected, socketsOfGoneBackends, type ConnectedSocket } from './candidates.ts';
 
 /** What terminateSockets needs. */
@@ -11,17 +11,10 @@ export interface TerminationDependencies {
   readonly isGone: (index: number, generation: number) => boolean;
 }
 
-/** A network namespace whose sockets are looked through. */
-export interface SocketNamespace {
-  /** The calling thread's own if absent. */
-  readonly netns?: NetlinkOptions['netns'];
-  /** SO_NETNS_COOKIE of it: without sockets to end in it, it is not looked through. */
-  readonly cookie?: bigint;
-}
-
 /** Where to look, and for what. */
 export interface TerminationOptions {
-  readonly namespaces: readonly SocketNamespace[];
+  /** Network namespaces whose sockets are looked through, open or by path or name. Those that have gone are passed over. */
+  readonly namespaces: readonly (Namespace | string)[];
   /** Both if absent. */
   readonly protocols?: readonly SocketProtocol[];
 }
@@ -32,7 +25,7 @@ export interface TerminationReport {
   /** Sockets that are connected to a gone backend and were found in none of the namespaces. */
   readonly left: number;
   /** Namespaces that could not be looked through, or whose sockets could not be destroyed. */
-  readonly failures: readonly { readonly namespace: SocketNamespace; readonly error: Error }[];
+  readonly failures: readonly { readonly namespace: Namespace | string; readonly error: Error }[];
 }
 
 /** A connection that is closed on both sides ends by itself. */
@@ -74,18 +67,16 @@ interface Pass {
   readonly failures: TerminationReport['failures'];
 }
 
-async function pass(sockets: TerminationDependencies['sockets'], candidates: readonly ConnectedSocket[], namespaces: readonly SocketNamespace[]): Promise<Pass> {
+async function pass(sockets: TerminationDependencies['sockets'], candidates: readonly ConnectedSocket[], namespaces: TerminationOptions['namespaces']): Promise<Pass> {
   const wanted = new Map(candidates.map((socket) => [socket.cookie, socket]));
-  const failures: { namespace: SocketNamespace; error: Error }[] = [];
+  const failures: { namespace: Namespace | string; error: Error }[] = [];
   let destroyed = 0;
-  for (const namespace of namespaces) {
-    const here = [...wanted.values()].filter(({ netnsCookie }) => namespace.cookie === undefined || namespace.cookie === netnsCookie);
-    if (here.length === 0) continue;
+  for (const namespace of wanted.size === 0 ? [] : namespaces) {
     try {
-      using diagnostics = openNamespace(namespace);
-      if (diagnostics === undefined) continue;
-      for (const [socket, candidate] of await findSockets(diagnostics, here)) {
-        if (await diagnostics.destroy(socket)) destroyed++;
+      using opened = openPlace(namespace, [...wanted.values()]);
+      if (opened === undefined) continue;
+      for (const [socket, candidate] of await findSockets(opened, [...wanted.values()])) {
+        if (await opened.destroy(socket)) destroyed++;
         forgetSocket(sockets, candidate);
         wanted.delete(socket.cookie);
       }
@@ -96,10 +87,11 @@ async function pass(sockets: TerminationDependencies['sockets'], candidates: rea
   return { destroyed, left: [...wanted.values()], failures };
 }
 
-/** undefined: there is no such namespace any more, and with it its sockets have gone. */
-function openNamespace({ netns }: SocketNamespace): SocketDiagnostics | undefined {
+/** undefined: none of the sockets is in this namespace, or there is no such namespace any more. */
+function openPlace(netns: Namespace | string, wanted: readonly ConnectedSocket[]): SocketDiagnostics | undefined {
   try {
-    return openSocketDiagnostics(netns === undefined ? {} : { netns });
+    const cookie = namespaceCookie(netns);
+    return wanted.some(({ netnsCookie }) => netnsCookie === cookie) ? openSocketDiagnostics({ netns }) : undefined;
   } catch (error) {
     if (error instanceof NetlinkError && error.code === 'not-found') return undefined;
     throw error;

@@ -8,16 +8,7 @@ let rig: SocketRig;
 let host: SocketPeer;
 let pod: SocketPeer;
 let podNetns: Namespace;
-let cookie: number;
 const NODE = '10.9.9.9';
-
-/** The cookie of the rig's namespace, as an entry of a socket in it tells. */
-async function hostCookie(): Promise<number> {
-  rig.tables.service({ id: 1, address: '10.96.0.9', port: 1, run: [1] });
-  const { handle } = await host.ask('udp');
-  await host.ask('udpConnect', { handle, address: '10.96.0.9', port: 1 });
-  return Number(rig.loadBalancer.sockets()[0]!.netnsCookie);
-}
 
 beforeAll(async () => {
   rig = await SocketRig.open();
@@ -29,8 +20,6 @@ beforeAll(async () => {
     for (const address of ['10.1.0.1', 'fd01::1']) await servers.ask('serve', { protocol: 'tcp', address, port: 8080 });
   }
   for (const [index, address] of [[1, '10.1.0.1'], [2, 'fd01::1']] as const) rig.tables.backend(index, address, 8080, { protocol: 'tcp' });
-  cookie = await hostCookie();
-  await rig.load({ hostNetnsCookie: cookie });
   for (const [i, [address, index]] of ([['0.0.0.0', 1], ['::', 2]] as const).entries()) {
     rig.tables.service({ id: 10 + i, address, port: 30_080, protocol: 'tcp', flags: SERVICE_FLAG.NODE_PORT, run: [index] });
     rig.tables.service({ id: 12 + i, address, port: 30_080, protocol: 'udp', flags: SERVICE_FLAG.NODE_PORT, run: [index] });
@@ -84,9 +73,9 @@ describe('addresses that anybody can claim', () => {
     rig.tables.service({ id: 22, address: '10.1.0.3', port: 9500, protocol: 'tcp', flags: SERVICE_FLAG.LOAD_BALANCER, run: [1] });
     expect(await host.ask('tcp', { address: '10.1.0.3', port: 9500 })).toMatchObject({ reply: '10.1.0.1|8080' });
     rig.tables.service({ id: 23, address: '10.1.0.3', port: 9501, protocol: 'tcp', flags: SERVICE_FLAG.EXTERNAL_IP, run: [1] });
-    await rig.load({ hostNetnsCookie: cookie, externalIpMitigation: 0 });
+    await rig.load({ externalIpMitigation: 0 });
     expect(await host.ask('tcp', { address: '10.1.0.3', port: 9501 })).toMatchObject({ reply: '10.1.0.1|8080' });
-    await rig.load({ hostNetnsCookie: cookie });
+    await rig.load();
     expect(await host.ask('tcp', { address: '10.1.0.3', port: 9501 })).toEqual({ error: 'ECONNREFUSED' });
   });
 });
@@ -122,11 +111,11 @@ describe('binding to a port that a service has', () => {
       expect(error).toBeUndefined();
       await host.ask('close', { handle });
     }
-    await rig.load({ hostNetnsCookie: cookie, nodePortBindProtection: 0 });
+    await rig.load({ nodePortBindProtection: 0 });
     const { handle, error } = await host.ask('bind', { protocol: 'tcp', address: '0.0.0.0', port: 30_080 });
     expect(error).toBeUndefined();
     await host.ask('close', { handle });
-    await rig.load({ hostNetnsCookie: cookie });
+    await rig.load();
     expect(await host.ask('bind', { protocol: 'tcp', address: '0.0.0.0', port: 30_080 })).toEqual({ error: 'EADDRINUSE' });
   });
 
@@ -140,10 +129,10 @@ describe('only the node’s own namespace', () => {
   it('leaves pods to be translated per packet', async () => {
     rig.tables.service({ id: 40, address: '10.1.0.2', port: 80, protocol: 'tcp', run: [1] });
     for (const client of [host, pod]) expect(await client.ask('tcp', { address: '10.1.0.2', port: 80 })).toMatchObject({ reply: '10.1.0.1|8080' });
-    await rig.load({ hostNetnsCookie: cookie, sockHostnsOnly: 1 });
+    await rig.load({ sockHostnsOnly: 1 });
     expect(await host.ask('tcp', { address: '10.1.0.2', port: 80 })).toMatchObject({ reply: '10.1.0.1|8080' });
     expect(await pod.ask('tcp', { address: '10.1.0.2', port: 80 })).toEqual({ error: 'ECONNREFUSED' });
-    await rig.load({ hostNetnsCookie: cookie });
+    await rig.load();
   });
 });
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { queryCgroup } from 'libbpf-napi';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -34,8 +34,7 @@ describe('openSocketLoadBalancer', () => {
   });
 
   it('moves to another cgroup, also when that one has gone', async () => {
-    const other = `${rig.cgroup}-other`;
-    mkdirSync(other);
+    const other = rig.addCgroup();
     await rig.load({}, other);
     expect([attached(rig.cgroup).flat(), attached(other)]).toEqual([[], own()]);
     rmdirSync(other);

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { parseCidr, parseIp } from '@cilium-ts/core';
 import type { DatapathConfig } from '@cilium-ts/datapath-layout';
-import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
+import { createNamespace, deleteNamespace, ifIndex, namespaceCookie, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
 import { ensureBpffs } from 'libbpf-napi';
 import { openSocketLoadBalancer, type SocketLoadBalancer } from '../../src/index.ts';
 import { SocketPeer } from './peer.ts';
@@ -22,6 +22,7 @@ export class SocketRig implements AsyncDisposable {
   readonly #folder: string;
   readonly #peers: SocketPeer[] = [];
   readonly #namespaces: Namespace[] = [];
+  readonly #cgroups: string[] = [];
   #loadBalancer: SocketLoadBalancer | undefined;
   #tables: ServiceTables | undefined;
 
@@ -50,7 +51,7 @@ export class SocketRig implements AsyncDisposable {
   /** Loads the programs (again), as a restarted agent would. */
   async load(config: DatapathConfig = {}, cgroup = this.cgroup): Promise<SocketLoadBalancer> {
     this.#loadBalancer?.close();
-    this.#loadBalancer = await openSocketLoadBalancer({}, { bpfRoot: this.bpfRoot, cgroup, sizes: SIZES, config: { jiffiesPerSecond: 250, ...config } });
+    this.#loadBalancer = await openSocketLoadBalancer({}, { bpfRoot: this.bpfRoot, cgroup, sizes: SIZES, config: { jiffiesPerSecond: 250, hostNetnsCookie: Number(namespaceCookie(this.node)), ...config } });
     this.#tables = new ServiceTables(this.#loadBalancer.maps);
     return this.#loadBalancer;
   }
@@ -61,6 +62,14 @@ export class SocketRig implements AsyncDisposable {
 
   get tables(): ServiceTables {
     return this.#tables!;
+  }
+
+  /** Another cgroup. */
+  addCgroup(): string {
+    const path = `${this.cgroup}-${this.#cgroups.length + 1}`;
+    mkdirSync(path);
+    this.#cgroups.push(path);
+    return path;
   }
 
   /** Another namespace with the same addresses. */
@@ -88,7 +97,7 @@ export class SocketRig implements AsyncDisposable {
     }
     execFileSync('umount', ['--lazy', this.bpfRoot], { stdio: 'ignore' });
     rmSync(this.#folder, { recursive: true, force: true });
-    await removeCgroup(this.cgroup);
+    for (const path of [...this.#cgroups, this.cgroup]) if (existsSync(path)) await removeCgroup(path);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

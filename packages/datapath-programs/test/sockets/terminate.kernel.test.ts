@@ -51,9 +51,9 @@ describe('terminate', () => {
     const kept = await connectTcp(client, '10.96.0.2');
     const loose = (await client.ask('udp')).handle!;
     await client.ask('udpAsk', { handle: loose, address: VIP, port: 53 });
-    expect(await rig.loadBalancer.terminate({ namespaces: [{ netns: rig.node }] })).toEqual({ destroyed: 0, left: 0, failures: [] });
+    expect(await rig.loadBalancer.terminate({ namespaces: [rig.node] })).toEqual({ destroyed: 0, left: 0, failures: [] });
     rig.tables.end(1);
-    expect(await rig.loadBalancer.terminate({ namespaces: [{ netns: rig.node }] })).toEqual({ destroyed: 3, left: 0, failures: [] });
+    expect(await rig.loadBalancer.terminate({ namespaces: [rig.node] })).toEqual({ destroyed: 3, left: 0, failures: [] });
     expect(await failure(client, ended)).toEqual({ error: 'ECONNABORTED' });
     for (const handle of [endedUdp, mapped]) expect(await failure(client, handle)).toEqual({ error: 'ECONNABORTED' });
     for (const handle of [direct, kept]) expect(await alive(client, handle)).toBe(true);
@@ -68,10 +68,10 @@ describe('terminate', () => {
     const cookies = new Set(rig.loadBalancer.sockets().map(({ netnsCookie }) => netnsCookie));
     expect(cookies.size).toBe(2);
     rig.tables.end(3);
-    expect(await rig.loadBalancer.terminate({ namespaces: [{ netns: rig.node }] })).toMatchObject({ destroyed: 1, left: 1 });
+    expect(await rig.loadBalancer.terminate({ namespaces: [rig.node] })).toEqual({ destroyed: 1, left: 1, failures: [] });
     expect(await failure(client, here)).toEqual({ error: 'ECONNABORTED' });
     expect(await alive(elsewhere, there)).toBe(true);
-    expect(await rig.loadBalancer.terminate({ namespaces: [{ netns: `${rig.node.path}-gone` }, { netns: other }] })).toEqual({ destroyed: 1, left: 0, failures: [] });
+    expect(await rig.loadBalancer.terminate({ namespaces: [`${rig.node.path}-gone`, other.path] })).toEqual({ destroyed: 1, left: 0, failures: [] });
     expect(await failure(elsewhere, there)).toEqual({ error: 'ECONNABORTED' });
   });
 
@@ -79,11 +79,11 @@ describe('terminate', () => {
     const tcp = await connectTcp(client, VIP);
     const udp = await connectUdp(client, VIP);
     rig.tables.end(1);
-    expect(await rig.loadBalancer.terminate({ namespaces: [{ netns: rig.node }], protocols: ['udp'] })).toEqual({ destroyed: 1, left: 0, failures: [] });
+    expect(await rig.loadBalancer.terminate({ namespaces: [rig.node], protocols: ['udp'] })).toEqual({ destroyed: 1, left: 0, failures: [] });
     expect(await alive(client, tcp)).toBe(true);
     expect(await failure(client, udp)).toEqual({ error: 'ECONNABORTED' });
     // an application may keep it open: it is not looked for again
-    expect(await rig.loadBalancer.terminate({ namespaces: [{ netns: rig.node }], protocols: ['udp'] })).toEqual({ destroyed: 0, left: 0, failures: [] });
+    expect(await rig.loadBalancer.terminate({ namespaces: [rig.node], protocols: ['udp'] })).toEqual({ destroyed: 0, left: 0, failures: [] });
     await client.ask('close', { handle: tcp });
   });
 
@@ -95,7 +95,7 @@ describe('terminate', () => {
       handles.push((await client.ask('many', { count: 50, address: '10.96.1.1', port: 5300 + i })).handle!);
     }
     for (let i = 0; i < 10; i++) rig.tables.backend(100 + i, '10.1.0.2', 9000 + i, { generation: 2 });
-    expect(await rig.loadBalancer.terminate({ namespaces: [{ netns: rig.node }] })).toEqual({ destroyed: 500, left: 0, failures: [] });
+    expect(await rig.loadBalancer.terminate({ namespaces: [rig.node] })).toEqual({ destroyed: 500, left: 0, failures: [] });
     for (const handle of handles) await client.ask('close', { handle });
   });
 });

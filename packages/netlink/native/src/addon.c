@@ -72,6 +72,7 @@ NAPI_MODULE_INIT()
 	} functions[] = {
 		{ "runInNamespace", run_in_namespace },
 		{ "isNetworkNamespace", is_network_namespace },
+		{ "namespaceCookie", namespace_cookie },
 		{ "createNamespace", create_namespace },
 		{ "deleteNamespace", delete_namespace },
 		{ "tuneNetlink", tune_netlink },

@@ -20,6 +20,7 @@ napi_value undefined_value(napi_env env);
 
 napi_value run_in_namespace(napi_env env, napi_callback_info info);
 napi_value is_network_namespace(napi_env env, napi_callback_info info);
+napi_value namespace_cookie(napi_env env, napi_callback_info info);
 napi_value create_namespace(napi_env env, napi_callback_info info);
 napi_value delete_namespace(napi_env env, napi_callback_info info);
 napi_value tune_netlink(napi_env env, napi_callback_info info);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,6 +62,33 @@ napi_value is_network_namespace(napi_env env, napi_callback_info info)
 	if (!arguments(env, info, 1, args) || !int_argument(env, args[0], &fd))
 		return NULL;
 	napi_get_boolean(env, ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET, &result);
+	return result;
+}
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* namespaceCookie(): of the namespace that the calling thread is in. */
+napi_value namespace_cookie(napi_env env, napi_callback_info info)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+	napi_value none[1], result;
+	int error = 0, fd;
+
+	if (!arguments(env, info, 0, none))
+		return NULL;
+	/* any socket will do: a unix one needs no module and no address family of the network */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return throw_errno(env, "socket", errno);
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length))
+		error = errno;
+	close(fd);
+	if (error)
+		return throw_errno(env, "getsockopt", error);
+	napi_create_bigint_uint64(env, cookie, &result);
 	return result;
 }
 

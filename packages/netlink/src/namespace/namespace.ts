@@ -127,3 +127,22 @@ export const isSameNamespace = (nameOrPath: string, other = '/proc/thread-self/n
   using second = openNamespace(other);
   return first.id === second.id;
 };
+
+/**
+ * The number that the kernel gives a namespace and never again, which BPF programs know it by: SO_NETNS_COOKIE
+ * (Linux 5.14). Of the calling thread's own if `netns` is absent. Throws NetlinkError.
+ */
+export const namespaceCookie = (netns?: Namespace | string): bigint => {
+  if (typeof netns === 'string') {
+    using opened = openNamespace(netns);
+    return namespaceCookie(opened);
+  }
+  const read = (): bigint => {
+    try {
+      return nativeAddon().namespaceCookie();
+    } catch (error) {
+      throw systemError(error, { operation: `read the cookie of network namespace ${netns?.path ?? '/proc/thread-self/ns/net'}` });
+    }
+  };
+  return netns === undefined ? read() : netns.run(read);
+};

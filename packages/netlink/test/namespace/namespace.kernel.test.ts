@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { createNamespace, currentNamespace, deleteNamespace, isSameNamespace, openNamespace, openNetlink, readSysctl, writeSysctl } from '../../src/index.ts';
+import { createNamespace, currentNamespace, deleteNamespace, isSameNamespace, namespaceCookie, openNamespace, openNetlink, readSysctl, writeSysctl } from '../../src/index.ts';
 import type { Namespace } from '../../src/index.ts';
 import { createScratch } from '../helpers.ts';
 import type { Scratch } from '../helpers.ts';
@@ -127,4 +127,14 @@ it('numbers another namespace, once', async () => {
   expect(await netlink.assignNamespaceId(other)).toBe(31);
   expect(await netlink.getNamespaceId(other)).toBe(31);
   await expect(netlink.assignNamespaceId(scratch.namespace('third'), 31)).rejects.toMatchObject({ code: 'exists' });
+});
+
+it('tells namespaces by their cookies', () => {
+  const other = scratch.namespace('cookie');
+  const own = namespaceCookie();
+  expect(own).toBeGreaterThan(0n);
+  expect(namespaceCookie()).toBe(own);
+  expect(new Set([own, namespaceCookie(node), namespaceCookie(other)]).size).toBe(3);
+  expect(namespaceCookie(node.path)).toBe(namespaceCookie(node));
+  expect(() => namespaceCookie('/run/netns/no-such')).toThrow(expect.objectContaining({ code: 'not-found' }));
 });
