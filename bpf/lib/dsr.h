@@ -163,8 +163,8 @@ inline_always __u32 dsr_service(struct packet *p, struct nat_entry *answer)
 }
 
 /*
- * A packet to an endpoint of this node that may carry a frontend: its answers are sent in that name from now on. 0, or a
- * drop reason. The packet goes on as it is.
+ * A packet to an endpoint of this node that may carry a frontend: its answers are sent in that name from now on. 1, 0
+ * where it carries none, or a drop reason. The packet goes on as it is.
  */
 __attribute__((noinline)) int dsr_receive(struct __sk_buff *ctx)
 {
@@ -194,18 +194,21 @@ __attribute__((noinline)) int dsr_receive(struct __sk_buff *ctx)
 	work->partner.state = 0;
 	work->partner.reserved[0] = 0;
 	work->partner.reserved[1] = 0;
+	/* where the backend is a process of the node, its answers are looked at for the sake of their port */
+	if (is_node_address(p->destination))
+		nat_port_mark(p->destination_port);
 	found = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
 	if (found) {
 		old = nat_is_partner(work, found);
 		if (old && !nat_is_closing(found->state)) {
 			if (found->last_seen != p->now)
 				found->last_seen = p->now;
-			return 0;
+			return 1;
 		}
 		/* the client uses one port to two frontends, and both led here */
 		if (!old && !nat_is_closing(found->state) &&
 		    (__s32)(p->now - found->last_seen) <= (__s32)nat_timeout(p->protocol, found->state))
 			return -DROP_NAT_NO_MAPPING;
 	}
-	return nat_write(&work->partner_key, &work->partner, BPF_ANY) < 0 ? -DROP_NAT_NO_MAPPING : 0;
+	return nat_write(&work->partner_key, &work->partner, BPF_ANY) < 0 ? -DROP_NAT_NO_MAPPING : 1;
 }

@@ -135,8 +135,11 @@ __attribute__((noinline)) int outside_service(struct __sk_buff *ctx)
 
 	if (!p || !work || !n)
 		return -DROP_INTERNAL;
-	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP && p->protocol != IPPROTO_SCTP)
-		return 0;
+	if ((p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP && p->protocol != IPPROTO_SCTP) ||
+	    (p->traits & TRAIT_LATER_FRAGMENT)) {
+		frontend_key_fill(&n->frontend, p->destination, 0, 0);
+		return frontend_lookup(&n->frontend) == SERVICE_WILDCARD ? -DROP_NO_SERVICE : 0;
+	}
 	result = frontend_find(p, n, &service);
 	if (result <= 0 || !service)
 		return result;

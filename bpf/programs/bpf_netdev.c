@@ -128,7 +128,7 @@ inline_always int found(struct packet *p, struct nat_work *work)
 	return 1;
 }
 
-/* DSR options lie only in packets to endpoints, and only where there is room for them. */
+/* DSR options lie only in packets to backends of this node, and only where there is room for them. */
 inline_always int carries_frontend(struct packet *p)
 {
 	struct address_ref *ref;
@@ -138,7 +138,21 @@ inline_always int carries_frontend(struct packet *p)
 	if (p->traits & TRAIT_RELATED)
 		return 0;
 	ref = bpf_map_lookup_elem(&cilium_addresses, p->destination);
-	return ref && (ref->ref & ADDRESS_LOCAL);
+	return ref && ((ref->ref & ADDRESS_LOCAL) || is_node_address(p->destination));
+}
+
+/*
+ * Nothing treats the packet. If its destination is only a service's address, the stack would send it back to the router
+ * that sent it here: it is dropped. Else it passes.
+ */
+inline_always int stray(struct packet *p, int service, int reason)
+{
+	struct frontend_key key;
+
+	if (!service)
+		return PASS;
+	frontend_key_fill(&key, p->destination, 0, 0);
+	return frontend_lookup(&key) == SERVICE_WILDCARD ? -reason : PASS;
 }
 
 inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct nat_work *work)
@@ -149,19 +163,23 @@ inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct na
 		return PASS;
 	packet_begin(ctx, p, DIRECTION_INGRESS);
 	offset = network_parse(ctx, p);
-	if (offset < 0 || tuple_parse(ctx, p, offset) < 0)
+	if (offset < 0)
 		return PASS;
+	service = vip_possible(p->destination);
+	result = tuple_parse(ctx, p, offset);
+	if (result < 0)
+		return stray(p, service, -result);
 	if (carries_frontend(p)) {
 		result = dsr_receive(ctx);
-		return result < 0 ? result : PASS;
+		if (result)
+			return result < 0 ? result : PASS;
 	}
-	service = vip_possible(p->destination);
 	if (!service && !(p->traits & TRAIT_RELATED) && !nat_port_marked(p->destination_port))
 		return PASS;
 	nat_take(p, work);
 	if (!found(p, work)) {
-		if (!service || (p->traits & (TRAIT_RELATED | TRAIT_LATER_FRAGMENT)))
-			return PASS;
+		if (!service || (p->traits & TRAIT_RELATED))
+			return stray(p, service, DROP_UNKNOWN_FLOW);
 		result = outside_service(ctx);
 		if (result <= 0)
 			return result < 0 ? result : PASS;
@@ -180,7 +198,7 @@ inline_always int refuse(struct __sk_buff *ctx, struct packet *p, int result)
 
 	switch (-result) {
 	case DROP_NO_SERVICE:
-		if (!config_service_reject)
+		if (!config_service_reject || check_offset(p->protocol) == ICMP_CHECK)
 			return -1;
 		return icmp_answer(ctx, ipv6 ? ICMP6_UNREACHABLE << 8 | ICMP6_CODE_PORT : ICMP4_UNREACHABLE << 8 | ICMP4_CODE_PORT, 0);
 	case DROP_TTL_EXCEEDED:

@@ -114,6 +114,18 @@ describe.each(FAMILIES.flatMap(({ family }) => (['TCP', 'UDP'] as const).map((pr
   });
 });
 
+test.each(FAMILIES)('IPv$family: a process of the other node answers in the frontend’s name, too', ({ family }) => {
+  const other = family === 4 ? '192.0.2.2' : '2001:db8:2::2';
+  const frontend = { address: VIP[family], port: 85, protocol: 6, flags: SERVICE_FLAG.DSR, backends: [{ address: other, port: 9090 }] };
+  front.addService(frontend);
+  back.addService(frontend);
+  back.addNodeAddress(other);
+  const passage = front.incoming(from(family, VIP[family], segment(6100, 85, 'syn')));
+  expect(ends(passage)).toMatchObject({ from: FAR[family], to: other });
+  expect(back.incoming(carried(passage.data)).verdict).toBe('pass');
+  expect(ends(back.leaving(frame(family, [other, FAR[family]], [segment(9090, 6100, 'syn', 'ack')]), 0))).toMatchObject({ from: VIP[family], ports: [85, 6100] });
+});
+
 test('SNAT and DSR side by side: each service as it says (hybrid)', () => {
   expect(ends(front.incoming(from(4, VIP[4], segment(6000, 80, 'syn')))).from).toBe(FAR[4]);
   expect(ends(front.incoming(from(4, VIP[4], datagram(6000, 81)))).from).toBe(NODE[4]);

@@ -1,8 +1,8 @@
-import { fragmentIpv4, fragmentIpv6, payload, sctp, type Layer } from '@cilium-ts/testkit';
+import { extension, fragmentIpv4, fragmentIpv6, payload, sctp, type Layer } from '@cilium-ts/testkit';
 import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ETH0, ETH1, isReply, MAC, NODE, NODE1, NodeSandbox, OTHER } from './node-sandbox.ts';
-import { datagram, ends, FAMILIES, FAR, frame, hex, of, POD, portUnreachable, REMOTE, SECOND, segment, unreachable, type Family } from './packets.ts';
+import { datagram, echo, ends, FAMILIES, FAR, frame, hex, of, POD, portUnreachable, REMOTE, SECOND, segment, unreachable, type Family } from './packets.ts';
 
 const VIP = { 4: '198.51.100.50', 6: '2001:db8:51::50' } as const;
 const NONE = { 4: '198.51.100.51', 6: '2001:db8:51::51' } as const;
@@ -202,6 +202,22 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
     node.ip(`route add blackhole ${nowhere}`);
     node.addService({ address: VIP[family], port: 98, backends: [{ address: nowhere, port: 8080 }] });
     expect(node.incoming(from(family, VIP[family], segment(7005, 98, 'syn')))).toMatchObject({ verdict: 'drop', reason: 169 });
+  });
+
+  test('what nothing treats, to an address that is only a service’s, goes nowhere: not back to its router', () => {
+    expect(node.incoming(from(family, VIP[family], echo(family, 'request', 5)))).toMatchObject({ verdict: 'drop', reason: 158 });
+    expect(node.incoming(from(family, NODE[family], echo(family, 'request', 5)))).toMatchObject({ verdict: 'pass' });
+    const quote = frame(family, [VIP[family], FAR[family]], [datagram(80, 9)]).slice(14);
+    expect(node.incoming(from(family, VIP[family], portUnreachable(family), payload(quote)))).toMatchObject({ verdict: 'drop', reason: 163 });
+    const split = family === 4 ? fragmentIpv4 : fragmentIpv6;
+    const late = split(from(family, VIP[family], datagram(7006, 80), payload(2000)), 1000, 4242)[1]!;
+    expect(node.incoming(late)).toMatchObject({ verdict: 'drop', reason: 175 });
+  });
+
+  test('IPv4 options and IPv6 extension headers do not keep a packet from its service', () => {
+    const layers = family === 4 ? [segment(7007, 80, 'syn')] : [extension('destinationOptions', { body: new Uint8Array(22) }), segment(7007, 80, 'syn')];
+    const request = (to: string, ...more: Layer[]): Uint8Array => frame(family, [FAR[family], to], [...more, ...layers], family === 4 ? { options: Uint8Array.from([0x44, 8, 5, 0, 0, 0, 0, 0]) } : {});
+    expect(ends(node.incoming(request(VIP[family]))).to).toBe(of(POD, family));
   });
 
   test('SCTP: an address is translated, a port is not', () => {
