@@ -153,11 +153,31 @@ inline_always void nat_tries_count(__u32 try)
 		(*count)++;
 }
 
+struct nat_search {
+	NAT_CONTEXT *ctx;
+	struct nat_work *work;
+	__u32 hash;
+	__u32 found;
+};
+
+/* A step of the search: 1 ends it. */
+static long nat_search_step(__u32 try, struct nat_search *search)
+{
+	struct nat_work *work = search->work;
+
+	if (nat_try(search->ctx, nat_candidate(search->hash, try, work->key.source_port)))
+		return 0;
+	nat_tries_count(try);
+	nat_port_mark(work->partner_key.destination_port);
+	search->found = 1;
+	return 1;
+}
+
 /* Takes a port as nat_try(), the first that is free. 0 or a drop reason. */
 __attribute__((noinline)) int nat_allocate(NAT_CONTEXT *ctx)
 {
 	struct nat_work *work = nat_scratch();
-	__u32 hash, try;
+	struct nat_search search = { .ctx = ctx, .work = work };
 
 	if (!work)
 		return -DROP_INTERNAL;
@@ -167,14 +187,11 @@ __attribute__((noinline)) int nat_allocate(NAT_CONTEXT *ctx)
 			return 0;
 		return work->key.protocol == NAT_SCTP ? -DROP_L4_CHECKSUM : -DROP_NAT_NO_MAPPING;
 	}
-	hash = nat_hash(&work->key);
-	for (try = 0; try < NAT_TRIES; try++) {
-		if (nat_try(ctx, nat_candidate(hash, try, work->key.source_port)))
-			continue;
-		nat_tries_count(try);
-		nat_port_mark(work->partner_key.destination_port);
+	search.hash = nat_hash(&work->key);
+	/* by the helper: Linux 6.1 refuses some of the shapes that compilers give to loops with calls */
+	bpf_loop(NAT_TRIES, nat_search_step, &search, 0);
+	if (search.found)
 		return 0;
-	}
 	nat_tries_count(NAT_TRIES);
 	return -DROP_NAT_NO_MAPPING;
 }
