@@ -63,13 +63,14 @@ inline_always int dsr4_insert(struct __sk_buff *ctx, struct packet *p)
 		return -DROP_IP_OPTIONS;
 	old = *(__u16 *)ip;
 	new = old + DSR_SIZE4 / 4; /* header length: the low half of the first byte */
-	change = sum_change(old, new);
+	change = sum_change2(old, new);
 	*(__u16 *)ip = new;
 	old = ip->tot_len;
 	new = bpf_htons(bpf_ntohs(old) + DSR_SIZE4);
-	change += sum_change(old, new) + sum_change(0, ((__u32 *)&option)[0]) + sum_change(0, ((__u32 *)&option)[1]);
+	change += sum_change2(old, new);
+	change += (__u64)((__u32 *)&option)[0] + ((__u32 *)&option)[1];
 	ip->tot_len = new;
-	ip->check = sum_apply(ip->check, change);
+	ip->check = checksum_changed(ip->check, change);
 	if (bpf_skb_adjust_room(ctx, DSR_SIZE4, BPF_ADJ_ROOM_NET, 0) < 0)
 		return -DROP_WRITE_ERROR;
 	if (bpf_skb_store_bytes(ctx, ETHERNET_SIZE + IPV4_SIZE, &option, sizeof(option), 0) < 0)

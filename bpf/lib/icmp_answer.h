@@ -71,8 +71,8 @@ inline_always void answer4_fill(struct packet *p, struct icmp_answer *answer, __
 	h[2] = bpf_htonl(ANSWER_TTL << 24 | IPPROTO_ICMP << 16);
 	h[3] = words(p->destination)[3];
 	h[4] = words(p->source)[3];
-	h[2] |= (__u32)(__u16)~sum_fold16(bpf_csum_diff(0, 0, h, IPV4_SIZE, 0)) << 16;
-	h[5] |= (__u32)(__u16)~sum_fold16((__u64)(__u32)bpf_csum_diff(0, 0, h + 5, ICMP_SIZE, 0) +
+	h[2] |= (__u32)(__u16)~sum_fold(bpf_csum_diff(0, 0, h, IPV4_SIZE, 0)) << 16;
+	h[5] |= (__u32)(__u16)~sum_fold((__u64)(__u32)bpf_csum_diff(0, 0, h + 5, ICMP_SIZE, 0) +
 					  (__u32)bpf_csum_diff(0, 0, (__u32 *)answer->quote, QUOTE_IPV4, 0)) << 16;
 }
 
@@ -89,7 +89,7 @@ inline_always void answer6_fill(struct packet *p, struct icmp_answer *answer, __
 	sum += (__u32)bpf_csum_diff(0, 0, (__u32 *)answer->quote, QUOTE_IPV6, 0);
 	sum += bpf_htonl(ICMP_SIZE + quoted);
 	sum += bpf_htonl(IPPROTO_ICMPV6);
-	h[10] |= (__u32)(__u16)~sum_fold16(sum) << 16;
+	h[10] |= (__u32)(__u16)~sum_fold(sum) << 16;
 }
 
 /*

@@ -2,10 +2,12 @@
 /* Translation of packets in the hands of tc programs. */
 #pragma once
 
+#include "lib/checksum.h"
 #include "lib/ipv6_headers.h"
 #include "lib/nat.h"
 #include "lib/packet.h"
 #include "lib/parse.h"
+#include "lib/skb.h"
 
 #define IPV4_CHECK (ETHERNET_SIZE + 10)
 #define IPV4_ADDRESSES (ETHERNET_SIZE + 12)
@@ -40,42 +42,17 @@ inline_always void nat_entry_copy(struct nat_entry *to, struct nat_entry *from)
 	t[6] = f[6];
 }
 
-/* One's complement sums, unfolded: what replacing `old` by `new` adds to one. */
-inline_always __u64 sum_change(__u32 old, __u32 new)
+/* What the new addresses change in a sum over the packet's; `to` leaves one alone where it has the same. */
+inline_always __u64 addresses_change(struct packet *p, struct nat_entry *to)
 {
-	return (__u64)(__u32)~old + new;
-}
-
-inline_always __u32 sum_fold32(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return (sum & 0xffffffff) + (sum >> 32);
-}
-
-inline_always __u16 sum_fold16(__u64 sum)
-{
-	sum = sum_fold32(sum);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
-
-/* A checksum as it lies in a packet, after the change. */
-inline_always __u16 sum_apply(__u16 check, __u64 change)
-{
-	return ~sum_fold16((__u64)(__u16)~check + sum_fold32(change));
-}
-
-inline_always __u64 address_change(const __u8 *old, const __u8 *new)
-{
-	return sum_change(((const __u32 *)old)[0], ((const __u32 *)new)[0]) +
-	       sum_change(((const __u32 *)old)[1], ((const __u32 *)new)[1]) +
-	       sum_change(((const __u32 *)old)[2], ((const __u32 *)new)[2]) +
-	       sum_change(((const __u32 *)old)[3], ((const __u32 *)new)[3]);
+	if (p->traits & TRAIT_IPV6)
+		return sum_change16(p->source, to->source) + sum_change16(p->destination, to->destination);
+	return sum_change4(p->source, to->source) + sum_change4(p->destination, to->destination);
 }
 
 inline_always __u64 ports_change(struct packet *p, struct nat_entry *to)
 {
-	return sum_change(p->source_port, to->source_port) + sum_change(p->destination_port, to->destination_port);
+	return sum_change2(p->source_port, to->source_port) + sum_change2(p->destination_port, to->destination_port);
 }
 
 inline_always int addresses_write(struct __sk_buff *ctx, struct packet *p, struct nat_entry *to, __u64 change)
@@ -102,7 +79,7 @@ inline_always int addresses_write(struct __sk_buff *ctx, struct packet *p, struc
 	address = data + IPV4_ADDRESSES;
 	address[0] = words(to->source)[3];
 	address[1] = words(to->destination)[3];
-	*(__u16 *)(data + IPV4_CHECK) = sum_apply(*(__u16 *)(data + IPV4_CHECK), change);
+	*(__u16 *)(data + IPV4_CHECK) = checksum_changed(*(__u16 *)(data + IPV4_CHECK), change);
 	return 0;
 }
 
@@ -159,30 +136,75 @@ inline_always int ports_write(struct __sk_buff *ctx, struct packet *p, struct na
 	return 0;
 }
 
+/*
+ * TCP and UDP, where the kernel tells who computes the checksum, in line: 0; 1: by helpers. What is left of a packet to
+ * be summed up by its sender's device (CHECKSUM_PARTIAL) is the sum of the pseudo-header, not complemented.
+ */
+inline_always int rewrite_inline(struct __sk_buff *ctx, struct packet *p, struct nat_entry *to, __u32 offset)
+{
+	void *data = packet_data(ctx), *end = packet_end(ctx);
+	__u32 summed = skb_summed(ctx), udp = p->protocol == IPPROTO_UDP;
+	__u64 change = addresses_change(p, to);
+	__u16 *check;
+	void *l4;
+
+	if (summed == SUMMED_COMPLETE || summed == SUMMED_UNKNOWN)
+		return 1;
+	l4 = data + offset;
+	if (udp) {
+		if (l4 + UDP_SIZE > end)
+			return 1;
+		check = l4 + UDP_CHECK;
+	} else {
+		if (p->protocol != IPPROTO_TCP || l4 + TCP_SIZE > end)
+			return 1;
+		check = l4 + TCP_CHECK;
+	}
+	if (addresses_write(ctx, p, to, change) < 0)
+		return 1;
+	*(__u32 *)l4 = to->source_port | (__u32)to->destination_port << 16;
+	if (summed == SUMMED_PARTIAL) {
+		*check = sum_fold(*check + change);
+	} else if (!udp || *check) {
+		__u16 changed = checksum_changed(*check, change + ports_change(p, to));
+
+		*check = udp && !changed ? 0xffff : changed;
+	}
+	return 0;
+}
+
+/* By helpers: whatever has ports or an identifier, and what has not; fragments but the first only have addresses. */
+inline_always int rewrite_slow(struct __sk_buff *ctx, struct packet *p, struct nat_entry *to, __u32 offset)
+{
+	__u64 addresses = addresses_change(p, to), ports = 0;
+	__u32 check = check_offset(p->protocol);
+	int result;
+
+	result = addresses_write(ctx, p, to, addresses);
+	if (result < 0 || (p->traits & TRAIT_LATER_FRAGMENT))
+		return result;
+	if (p->source_port != to->source_port || p->destination_port != to->destination_port) {
+		ports = ports_change(p, to);
+		result = ports_write(ctx, p, to, offset);
+		if (result < 0)
+			return result;
+	}
+	return check ? checksum_replace(ctx, p, offset + check, addresses, ports) : 0;
+}
+
 /* Makes the packet in hand what the entry in work says. The packet's description stays that of what came in. */
 __attribute__((noinline)) int nat_rewrite(struct __sk_buff *ctx)
 {
 	struct packet *p = packet_scratch();
 	struct nat_work *work = nat_scratch();
-	__u64 addresses, ports = 0;
-	__u32 offset, check;
-	int result;
+	__u32 offset;
 
 	if (!p || !work)
 		return -DROP_INTERNAL;
 	offset = p->l4_offset & 0x3ff;
-	addresses = address_change(p->source, work->entry.source) + address_change(p->destination, work->entry.destination);
-	result = addresses_write(ctx, p, &work->entry, addresses);
-	if (result < 0 || (p->traits & TRAIT_LATER_FRAGMENT))
-		return result;
-	if (p->source_port != work->entry.source_port || p->destination_port != work->entry.destination_port) {
-		ports = ports_change(p, &work->entry);
-		result = ports_write(ctx, p, &work->entry, offset);
-		if (result < 0)
-			return result;
-	}
-	check = check_offset(p->protocol);
-	return check ? checksum_replace(ctx, p, offset + check, addresses, ports) : 0;
+	if (!(p->traits & TRAIT_LATER_FRAGMENT) && !rewrite_inline(ctx, p, &work->entry, offset))
+		return 0;
+	return rewrite_slow(ctx, p, &work->entry, offset);
 }
 
 /* Writes a 16-bit word and gives what that changes in a sum over it. */
@@ -190,7 +212,7 @@ inline_always int word_replace(struct __sk_buff *ctx, __u32 offset, __u16 old, _
 {
 	if (old == new)
 		return 0;
-	*change += sum_change(old, new);
+	*change += sum_change2(old, new);
 	return bpf_skb_store_bytes(ctx, offset, &new, sizeof(new), 0) < 0 ? -DROP_WRITE_ERROR : 0;
 }
 
@@ -209,7 +231,7 @@ inline_always int quoted_rewrite(struct __sk_buff *ctx, struct packet *p, struct
 		if (bpf_skb_load_bytes(ctx, offset + check, &old, sizeof(old)) < 0)
 			return -DROP_TRUNCATED;
 		if (old || p->protocol != IPPROTO_UDP)
-			result = word_replace(ctx, offset + check, old, sum_apply(old, all), change);
+			result = word_replace(ctx, offset + check, old, checksum_changed(old, all), change);
 		if (result < 0)
 			return result;
 	}
@@ -254,7 +276,7 @@ inline_always int quoted_addresses(struct __sk_buff *ctx, struct packet *p, stru
 	pair[0] = words(to->destination)[3];
 	pair[1] = words(to->source)[3];
 	/* what the addresses change in the error's checksum, the header's own checksum takes back */
-	check = sum_apply(check, addresses);
+	check = checksum_changed(check, addresses);
 	if (bpf_skb_store_bytes(ctx, offset + 12, pair, 8, 0) < 0 ||
 	    bpf_skb_store_bytes(ctx, offset + 10, &check, sizeof(check), 0) < 0)
 		return -DROP_WRITE_ERROR;
@@ -278,18 +300,19 @@ __attribute__((noinline)) int nat_rewrite_related(struct __sk_buff *ctx)
 		return -DROP_INTERNAL;
 	to = &work->entry;
 	l4 = p->l4_offset & 0x3ff;
-	addresses = address_change(p->source, to->source) + address_change(p->destination, to->destination);
+	addresses = addresses_change(p, to);
 	offset = quoted_addresses(ctx, p, to, l4 + ICMP_SIZE, addresses, &change);
 	if (offset < 0)
 		return offset;
 	offset = quoted_rewrite(ctx, p, to, offset, addresses, &change);
 	if (offset < 0)
 		return offset;
-	outer = address_change(p->destination, to->destination);
-	if (address_equal(p->outer_source, p->source))
-		outer += address_change(p->source, to->source);
-	else
+	/* a router's own address stays */
+	if (!address_equal(p->outer_source, p->source)) {
 		address_copy(to->source, p->outer_source);
+		address_copy(p->source, p->outer_source);
+	}
+	outer = addresses_change(p, to);
 	offset = addresses_write(ctx, p, to, outer);
 	if (offset < 0)
 		return offset;
