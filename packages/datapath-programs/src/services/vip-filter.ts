@@ -30,16 +30,19 @@ export class VipFilter {
     this.#words = words;
   }
 
-  /** A frontend of this address is about to be inserted, or was found. */
+  /**
+   * A frontend of this address is about to be inserted, or was found. That of every address of the node sets their bits
+   * as well as its own: programs ask for the latter where they know of the former by other means (loopback, bind).
+   */
   add(address: IpAddress): void {
-    if (!isAnyAddress(address)) return this.#count(address, 1);
-    if (this.#anywhere[address.family]++ === 0) for (const each of this.#nodeOf(address.family)) this.#count(each, 1);
+    this.#count(address, 1);
+    if (isAnyAddress(address) && this.#anywhere[address.family]++ === 0) for (const each of this.#nodeOf(address.family)) this.#count(each, 1);
   }
 
   /** A frontend of this address has been deleted. */
   remove(address: IpAddress): void {
-    if (!isAnyAddress(address)) return this.#count(address, -1);
-    if (--this.#anywhere[address.family] === 0) for (const each of this.#nodeOf(address.family)) this.#count(each, -1);
+    this.#count(address, -1);
+    if (isAnyAddress(address) && --this.#anywhere[address.family] === 0) for (const each of this.#nodeOf(address.family)) this.#count(each, -1);
   }
 
   /** What the node's addresses are now. */

@@ -53,6 +53,6 @@ function setBits(store: ServiceStore): number[] {
 }
 
 function wantedBits(records: ServiceRecords): number[] {
-  const addresses = [...records.services.values()].flatMap(({ address }) => (isAnyAddress(address) ? NODE.map(ip).filter(({ family }) => family === address.family) : [address]));
+  const addresses = [...records.services.values()].flatMap(({ address }) => [address, ...(isAnyAddress(address) ? NODE.map(ip).filter(({ family }) => family === address.family) : [])]);
   return [...new Set(addresses.map(vipBit))].sort((a, b) => a - b);
 }
