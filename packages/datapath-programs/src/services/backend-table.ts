@@ -1,5 +1,6 @@
-import { ipFromKey16, ipToKey16 } from '@cilium-ts/core';
+import { ipFromKey16 } from '@cilium-ts/core';
 import { backend, backendOffsets, BACKEND_STATE } from '@cilium-ts/datapath-layout';
+import { putKey16 } from './key16.ts';
 import type { WordBlock } from './ports.ts';
 import type { BackendRecord, EndedBackend } from './records.ts';
 import type { RestQueue } from './rest-queue.ts';
@@ -23,6 +24,8 @@ export class BackendTable {
   readonly #words: WordBlock;
   readonly #rest: RestQueue;
   readonly #live = new Map<number, BackendRecord>();
+  /** By index: the pool of what lives, 0 for nothing. Runs are long, and each of their places asks. */
+  readonly #pools: Uint32Array;
   readonly #resting = new Set<number>();
   readonly #fields = new BigUint64Array(BACKEND_WORDS);
   readonly #bytes = new Uint8Array(this.#fields.buffer);
@@ -31,7 +34,8 @@ export class BackendTable {
   constructor(words: WordBlock, rest: RestQueue) {
     this.#words = words;
     this.#rest = rest;
-    for (const record of readBackends(words)) this.#live.set(record.index, record);
+    this.#pools = new Uint32Array(this.capacity);
+    for (const record of readBackends(words)) this.#keep(record);
   }
 
   get live(): ReadonlyMap<number, BackendRecord> {
@@ -43,9 +47,14 @@ export class BackendTable {
     return Math.floor(this.#words.length / BACKEND_WORDS);
   }
 
+  /** The pool of the backend that lives at an index; 0 where none does. */
+  poolAt(index: number): number {
+    return this.#pools[index] ?? 0;
+  }
+
   /** May a backend come to life here now? */
   isFree(index: number): boolean {
-    return !this.#live.has(index) && !this.#resting.has(index);
+    return this.poolAt(index) === 0 && !this.#resting.has(index);
   }
 
   /** Brings a backend to life at a free index. */
@@ -55,10 +64,10 @@ export class BackendTable {
     const last = (before & LOW) === 0n ? before >> 32n : before & LOW;
     const generation = last === LOW ? 1n : last + 1n;
     this.#encode(record);
-    this.#words.write(base, this.#fields.subarray(0, LIFE_WORD));
-    this.#words.write(base + PORT_WORD, this.#fields.subarray(PORT_WORD));
+    this.#fields[LIFE_WORD] = last << 32n;
+    this.#words.write(base, this.#fields);
     this.#words.store(base + LIFE_WORD, (BigInt(record.pool) << 32n) | generation);
-    this.#live.set(record.index, record);
+    this.#keep(record);
   }
 
   /** Writes what may differ while a backend lives: what only readers of the map look at. True if it did. */
@@ -80,14 +89,20 @@ export class BackendTable {
     const generation = this.#words.load(word) & LOW;
     this.#words.store(word, generation << 32n);
     this.#live.delete(index);
+    this.#pools[index] = 0;
     this.#resting.add(index);
     this.#rest.later(() => this.#resting.delete(index));
     return { record, generation: Number(generation) };
   }
 
+  #keep(record: BackendRecord): void {
+    this.#live.set(record.index, record);
+    this.#pools[record.index] = record.pool;
+  }
+
   #encode({ address, port, protocol, state, zone }: BackendRecord): void {
     this.#fields.fill(0n);
-    this.#bytes.set(ipToKey16(address), backendOffsets.address);
+    putKey16(this.#bytes, backendOffsets.address, address);
     this.#bytes[backendOffsets.port] = port >>> 8;
     this.#bytes[backendOffsets.port + 1] = port;
     this.#bytes[backendOffsets.protocol] = protocol;

@@ -28,6 +28,8 @@ export interface Pass {
   lateServices: ServiceRecord[];
   lateBackends: BackendRecord[];
   latePools: Set<number>;
+  /** Is an index or id wanted that only rests? Then it is better to wait and to plan again. */
+  readonly wantsResting: boolean;
   /** Is there nothing left that would make room? */
   final: boolean;
   changed: boolean;
@@ -60,15 +62,16 @@ function planScope(state: ServicesState, desired: DesiredServices, scope: Scope)
   const touched = new Set(scope.pools);
   const backends = planBackends(state, desired, { scope, touched });
   const services = planServices(state, desired, { scope, touched });
-  return { state, desired, touched, ...backends, ...services, latePools: new Set(), final: false, changed: false, ended: [] };
+  const wantsResting = backends.lateBackends.some(({ index }) => state.backends.poolAt(index) === 0) || services.lateServices.some(({ id }) => state.restingIds.has(id));
+  return { state, desired, touched, ...backends, ...services, wantsResting, latePools: new Set(), final: false, changed: false, ended: [] };
 }
 
 function scopeOf(state: ServicesState, { records, changed }: DesiredServices, { known, again }: { readonly known: boolean; readonly again: boolean }): Scope {
   if (changed === undefined || !known) {
     return {
-      services: new Set([...records.services.keys(), ...state.byId.keys(), ...state.failures.keys()]),
-      pools: new Set([...records.pools.keys(), ...state.pools.keys()]),
-      backends: new Set([...records.backends.keys(), ...state.backends.live.keys()]),
+      services: keysOfEither(records.services, state.byId),
+      pools: keysOfEither(records.pools, state.pools),
+      backends: keysOfEither(records.backends, state.backends.live),
       complete: true,
     };
   }
@@ -81,6 +84,11 @@ function scopeOf(state: ServicesState, { records, changed }: DesiredServices, { 
     pools.add(pool);
   }
   return { services, pools, backends: changed.backends, complete: false };
+}
+
+function* keysOfEither(a: ReadonlyMap<number, unknown>, b: ReadonlyMap<number, unknown>): Iterable<number> {
+  yield* a.keys();
+  for (const key of b.keys()) if (!a.has(key)) yield key;
 }
 
 function planBackends({ backends: table }: ServicesState, { records }: DesiredServices, { scope, touched }: { scope: Scope; touched: Set<number> }): Pick<Pass, 'addingBackends' | 'describing' | 'ending' | 'lateBackends'> {

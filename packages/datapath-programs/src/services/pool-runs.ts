@@ -120,7 +120,7 @@ function usableRun(pass: Pass, pool: number): Uint32Array {
 }
 
 function isUsable({ state, ending }: Pass, pool: number, index: number): boolean {
-  return state.backends.live.get(index)?.pool === pool && !ending.has(index);
+  return state.backends.poolAt(index) === pool && (ending.size === 0 || !ending.has(index));
 }
 
 function writeReduced(pass: Pass, pool: number): StoredRun | undefined {

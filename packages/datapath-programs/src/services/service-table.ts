@@ -1,5 +1,6 @@
-import { ipFromKey16, ipToKey16 } from '@cilium-ts/core';
+import { ipFromKey16 } from '@cilium-ts/core';
 import { service, serviceOffsets, SERVICE_SCOPE } from '@cilium-ts/datapath-layout';
+import { putKey16 } from './key16.ts';
 import type { WordBlock } from './ports.ts';
 import type { ServiceRecord } from './records.ts';
 
@@ -73,7 +74,7 @@ export class ServiceTable {
 
   #encode({ address, port, protocol, scope, flags, pool, affinityTimeout }: ServiceRecord): void {
     this.#fields.fill(0n);
-    this.#bytes.set(ipToKey16(address), serviceOffsets.address);
+    putKey16(this.#bytes, serviceOffsets.address, address);
     this.#view.setUint16(serviceOffsets.port, port);
     this.#bytes[serviceOffsets.protocol] = protocol;
     this.#bytes[serviceOffsets.scope] = scope === 'internal' ? SERVICE_SCOPE.INTERNAL : SERVICE_SCOPE.EXTERNAL;

@@ -69,7 +69,11 @@ class MapServiceWriter implements ServiceWriter {
         this.#state.rest.reclaim();
         return this.#state;
       });
-      const pass = planPass(state, desired);
+      let pass = planPass(state, desired);
+      if (pass.wantsResting) {
+        await this.#repairing(() => state.rest.settle());
+        pass = planPass(state, desired);
+      }
       try {
         return await this.#repairing(() => applyPass(pass));
       } finally {
