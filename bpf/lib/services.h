@@ -62,7 +62,10 @@ enum service_flag {
 	SERVICE_MAGLEV = 65536, /* for readers: the run is a Maglev table */
 };
 
-/* All but `target` is written before a frontend leads here, and then only changed after none does, and a grace period. */
+/*
+ * Written before a frontend leads here. While one does, only these change, each by one store: target; flags; pool and
+ * affinity_timeout together. A program that reads two of them may see one old and one new.
+ */
 struct service {
 	__u64 target; /* run: offset in cilium_service_runs, and its length << 32; 0: no backend. Changed by one store. */
 	__u8 address[ADDRESS_SIZE];
@@ -90,7 +93,7 @@ enum backend_state {
 struct backend {
 	__u8 address[ADDRESS_SIZE];
 	__u32 generation; /* 0: none */
-	__u32 pool;
+	__u32 pool; /* while the generation is 0: the last one */
 	__be16 port;
 	__u8 protocol;
 	__u8 state; /* for readers: what may be chosen stands in the runs */

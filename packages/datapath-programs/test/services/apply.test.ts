@@ -40,8 +40,8 @@ describe('apply', () => {
     expect(await apply(services([3, 3, 3]), false)).toMatchObject({ changed: false });
     expect([store.steps, store.graces]).toEqual([steps, graces]);
     expect(await apply(services([3, 4, 3]))).toMatchObject({ changed: true });
-    // Four words of the backend, two of the run, one store that switches to it.
-    expect([store.steps - steps, store.graces]).toEqual([7, graces]);
+    // Four words of the backend and the one that brings it to life, two of the run, and the one that switches to it.
+    expect([store.steps - steps, store.graces]).toEqual([8, graces]);
   });
 
   it('needs no grace period for any number of changes of backends', async () => {
