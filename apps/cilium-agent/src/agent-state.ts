@@ -9,8 +9,11 @@ import type { EndpointResources } from './endpoint/resources.ts';
 import type { AgentMetrics } from './metrics/agent-metrics.ts';
 import type { MonitorHub } from './monitor/monitor-hub.ts';
 import type { Runtime } from './config/runtime.ts';
+import type { NodeAddresses } from './node/node-addresses.ts';
 import type { PolicySet } from './policy/policy-set.ts';
 import type { Repairs } from './reconcile/repairs.ts';
+import type { ServiceSlot } from './service/service-slot.ts';
+import type { Traffic } from './traffic/traffic.ts';
 
 /** Everything that the API shows or changes: the tables, and who writes them. */
 export interface AgentState {
@@ -28,6 +31,9 @@ export interface AgentState {
   readonly filter: LabelFilter;
   readonly writer: PolicyWriter;
   readonly datapath: Datapath;
+  readonly nodeAddresses: NodeAddresses;
+  readonly services: ServiceSlot;
+  readonly traffic: Traffic;
   readonly hub: MonitorHub;
   readonly repairs: Repairs;
   /** Loaded when first asked for. */

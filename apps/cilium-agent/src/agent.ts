@@ -59,14 +59,14 @@ const openEverything = async ({ journal, datapath: kernel }: Foundation, { confi
   const identities = openIdentityAllocator({ stateDir, scope: 'global', reserved, witnesses, logger });
   const local = openIdentityAllocator({ stateDir, scope: 'local', reserved, witnesses: () => [], logger });
   const failpoint = createFailpoint(values.failpoint);
-  const policyDir = values['policy-dir'];
+  const policyDir = values.mode === 'lb-only' ? undefined : values['policy-dir'];
   const policies = createPolicySet({
     logger, records: policyRecords, api: openApiPolicyFile(stateDir, logger), failpoint,
     folder: policyDir === undefined ? undefined : { path: policyDir, seen: journal.record.policyFolders.includes(policyDir), markSeen: () => { journal.update({ policyFolders: [...new Set([...journal.record.policyFolders, policyDir])] }); } },
     options: () => ({ clusterName: values['cluster-name'], defaultLocalCluster: values['policy-default-local-cluster'] }),
   });
   return {
-    node, datapath, records, loaded, nodeWarnings, reserved, identities, local, policies, filter, failpoint, families,
+    node, journal, datapath, records, loaded, nodeWarnings, reserved, identities, local, policies, filter, failpoint, families,
     ipcache: createIpCache({ local, reserved, ...families }),
     endpoints: createEndpointTable(),
     resources: createEndpointResources({ maxEndpoints: values['max-endpoints'], ipv4Range: node.ranges.ipv4, ipv6Range: node.ranges.ipv6 }),

@@ -1,6 +1,6 @@
 import { errorMessage, parseCidr } from '@cilium-ts/core';
 import type { Logger } from '@cilium-ts/core';
-import { cleanupDatapath } from '@cilium-ts/datapath-programs';
+import { cleanupDatapath, detachNodePrograms, detachSockets } from '@cilium-ts/datapath-programs';
 import { openNetlink } from '@cilium-ts/netlink';
 import type { Netlink } from '@cilium-ts/netlink';
 import { existsSync, rmSync } from 'node:fs';
@@ -51,6 +51,8 @@ export const cleanup = async (values: Settings, logger: Logger): Promise<void> =
   const { record } = journal;
   using netlink = openNetlink();
   await attempt("remove endpoints' devices", () => removeEndpoints(netlink, stateDir));
+  await attempt("take programs off the devices towards the outside", () => { for (const index of record.uplinks) detachNodePrograms(values['bpf-root'], index); });
+  await attempt('stop translating at sockets', () => detachSockets(values['bpf-root']));
   await attempt('remove maps and programs', () => cleanupDatapath({ bpfRoot: values['bpf-root'] }));
   if (record.masquerade) await attempt('remove masquerade rules', removeMasquerade);
   const ranges = record.routes.flatMap((text) => parseCidr(text) ?? []);

@@ -12,7 +12,10 @@ import { AgentError } from './error.ts';
 import type { AgentMetrics } from './metrics/agent-metrics.ts';
 import { metricSources } from './metrics/metric-sources.ts';
 import { createMonitorHub } from './monitor/monitor-hub.ts';
+import { createNodeAddresses } from './node/node-addresses.ts';
 import { createRepairs } from './reconcile/repairs.ts';
+import { createServiceSlot } from './service/service-slot.ts';
+import type { Traffic } from './traffic/traffic.ts';
 import { VERSION } from './version.ts';
 
 /** Everything put together: the tables with those who write them, and what endpoints are made with. */
@@ -69,17 +72,27 @@ export const composeState = (input: ComposeInput): Composed => {
   const { ipv4: router4, ipv6: router6 } = node.routers;
   if (router4) resources.ipv4?.reserve(router4, 'the node (router address)');
   if (router6) resources.ipv6?.reserve(router6, 'the node (router address)');
+  const ranges = [node.ranges.ipv4, node.ranges.ipv6].filter((range) => range !== undefined);
   const repairs = createRepairs({
-    endpoints, netlink: node.netlink, datapath, ranges: [node.ranges.ipv4, node.ranges.ipv6].filter((range) => range !== undefined),
+    endpoints, netlink: node.netlink, datapath, ranges,
     routers: { router4, router6 }, masquerade: node.masquerade, interval: values['reconcile-interval'] * 1000, logger,
   });
-  const sources = metricSources({ endpoints, policies, identities, ipcache, resources, datapath, hub, writer, reserved });
+  const nodeAddresses = createNodeAddresses(node.netlink, ipcache, { families, logger });
+  const traffic: Traffic = {};
+  const services = createServiceSlot(async () => {
+    const [{ openServices }, writer] = await Promise.all([import('./service/open-services.ts'), datapath.services()]);
+    return openServices({
+      values, logger, failpoint, writer, endpoints, ranges, nodeAddresses: () => nodeAddresses.all(),
+      ended: () => { traffic.sockets?.terminator.look(); },
+    });
+  });
+  const sources = metricSources({ endpoints, policies, identities, ipcache, resources, datapath, hub, writer, reserved, services });
   let loading: Promise<AgentMetrics> | undefined;
   // The library takes longer to load than a part to start, and nobody asks before the agent is ready.
   const metrics = (): Promise<AgentMetrics> => (loading ??= import('./metrics/agent-metrics.ts').then(({ createAgentMetrics }) => (holder.metrics = createAgentMetrics(sources))));
   const state: AgentState = {
     config: input.config, runtime, startTime: input.startTime, version: VERSION, endpoints, resources, manager: createEndpointManager(context), policies, identities, reserved,
-    ipcache, filter: input.filter, writer, datapath, hub, repairs, metrics, routers: { ipv4: router4?.text, ipv6: router6?.text }, ready: () => ready, warnings: startWarnings(input),
+    ipcache, filter: input.filter, writer, datapath, nodeAddresses, services, traffic, hub, repairs, metrics, routers: { ipv4: router4?.text, ipv6: router6?.text }, ready: () => ready, warnings: startWarnings(input),
     policyOptions, identityOf: byNumber(input),
     allIdentities: () => [...reserved.all().filter(({ id }) => id !== RESERVED.host), ipcache.host(), ...identities.all(), ...ipcache.identities()],
     announce, observeApi: (call) => holder.metrics?.observeApi(call),

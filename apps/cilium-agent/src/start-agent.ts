@@ -8,6 +8,7 @@ import type { Settings } from './config/options.ts';
 import { checkRequirements } from './lifecycle/requirements.ts';
 import { lockNetworkNamespace } from './lock/namespace-lock.ts';
 import { lockStateFolder } from './lock/state-lock.ts';
+import { serviceConfig } from './service/service-config.ts';
 import { ensureBpfRoot } from './node/bpffs.ts';
 import { openHostJournal } from './node/host-journal.ts';
 import type { HostJournal } from './node/host-journal.ts';
@@ -32,7 +33,7 @@ export interface Foundation {
   readonly datapath: Promise<Datapath>;
 }
 
-/** The programs' configuration and the maps' sizes, from the settings. */
+/** The programs' configuration and the maps' sizes, from the settings: the same for all objects, which share maps. */
 export const datapathOptions = (values: Settings): Parameters<typeof openDatapath>[1] => {
   const families = { ipv4: values['enable-ipv4'], ipv6: values['enable-ipv6'] };
   return {
@@ -42,11 +43,13 @@ export const datapathOptions = (values: Settings): Parameters<typeof openDatapat
       timeoutTcp: Math.ceil(values['bpf-ct-timeout-regular-tcp']), timeoutTcpSyn: Math.ceil(values['bpf-ct-timeout-regular-tcp-syn']),
       timeoutTcpFin: Math.ceil(values['bpf-ct-timeout-regular-tcp-fin']), timeoutAny: Math.ceil(values['bpf-ct-timeout-regular-any']),
       eventsWakeup: Math.max(1024, values['bpf-events-size'] / 4), enableIpv4: Number(families.ipv4), enableIpv6: Number(families.ipv6),
+      ...serviceConfig(values),
     },
     sizes: {
       cilium_policy: values['bpf-policy-map-max'], cilium_rows: values['bpf-policy-rows-max'], cilium_addresses: values['bpf-address-map-max'],
       cilium_prefixes: values['bpf-prefix-map-max'], cilium_remotes: values['bpf-remote-map-max'], cilium_flows: values['bpf-flow-map-max'],
       cilium_fragments: values['bpf-fragments-map-max'], cilium_events: values['bpf-events-size'],
+      cilium_frontends: values['bpf-lb-map-max'], cilium_backends: values['bpf-lb-backend-map-max'],
     },
   };
 };

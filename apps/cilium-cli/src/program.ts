@@ -6,6 +6,8 @@ import { addEndpoint } from './commands/endpoint.ts';
 import { addIdentity } from './commands/identity.ts';
 import { addMonitor } from './commands/monitor.ts';
 import { addPolicy } from './commands/policy.ts';
+import { addPrefilter } from './commands/prefilter.ts';
+import { addService } from './commands/service.ts';
 import { addStatus } from './commands/status.ts';
 import type { Io } from './io.ts';
 import { outputFormats } from './output/print.ts';
@@ -19,6 +21,6 @@ export function createProgram(io: Io): Command {
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.print(text.trimEnd()), writeErr: (text) => io.warn(text.trimEnd()) })
     .showHelpAfterError('(see --help)');
-  for (const add of [addStatus, addEndpoint, addIdentity, addPolicy, addBpf, addMonitor, addConfig, addCleanup]) add(program, io);
+  for (const add of [addStatus, addEndpoint, addIdentity, addPolicy, addService, addPrefilter, addBpf, addMonitor, addConfig, addCleanup]) add(program, io);
   return program;
 }

@@ -5,6 +5,8 @@ import type { Endpoint, EndpointChangeRequest, EndpointHealth, EndpointPatchRequ
 import type { BpfAddress, BpfEndpoint, BpfFlow, BpfMap, BpfMapDump, BpfMetric, BpfPolicyEntry, IpListEntry } from './schema/maps.ts';
 import type { MonitorEvent, MonitorType } from './schema/monitor.ts';
 import type { Policy, PolicyChange, PolicyKind, SelectorIdentityMapping, TraceRequest, TraceResult } from './schema/policy.ts';
+import type { Prefilter, PrefilterChange } from './schema/prefilter.ts';
+import type { BpfService, Service, ServiceExplanation, ServiceFileStatus, ServiceFlow, ServiceRequest } from './schema/service.ts';
 import { createTransport } from './transport.ts';
 
 /** Every call may be cut short; it then rejects with the signal's reason. */
@@ -42,6 +44,18 @@ export interface AgentClient extends AsyncDisposable {
   deletePolicy(which: { readonly kind: PolicyKind; readonly name: string; readonly namespace?: string }, options?: CallOptions): Promise<PolicyChange>;
   listSelectors(options?: CallOptions): Promise<SelectorIdentityMapping[]>;
   tracePolicy(request: TraceRequest, options?: CallOptions): Promise<TraceResult>;
+  listServices(options?: CallOptions): Promise<Service[]>;
+  getService(id: number, options?: CallOptions): Promise<Service>;
+  /** Creates or replaces; resolves when it is in force. */
+  putService(id: number, request: ServiceRequest, options?: CallOptions): Promise<Service>;
+  deleteService(id: number, options?: CallOptions): Promise<{ id: number }>;
+  listServiceFiles(options?: CallOptions): Promise<ServiceFileStatus[]>;
+  explainService(flow: ServiceFlow, options?: CallOptions): Promise<ServiceExplanation>;
+  getPrefilter(options?: CallOptions): Promise<Prefilter>;
+  /** Adds prefixes; with a revision only if it is still the present one. */
+  addPrefilter(change: PrefilterChange, options?: CallOptions): Promise<Prefilter>;
+  removePrefilter(change: PrefilterChange, options?: CallOptions): Promise<Prefilter>;
+  listBpfServices(options?: CallOptions): Promise<BpfService[]>;
   listIps(filter?: { readonly cidr?: string }, options?: CallOptions): Promise<IpListEntry[]>;
   listMaps(options?: CallOptions): Promise<BpfMap[]>;
   getMap(name: string, limits?: { readonly limit?: number }, options?: CallOptions): Promise<BpfMapDump>;
@@ -86,6 +100,16 @@ export const createAgentClient = ({ socketPath, timeoutMs = 60_000 }: AgentClien
     deletePolicy: ({ kind, name, namespace }, options) => call(operations.deletePolicy, { query: { kind, name, namespace }, ...options }),
     listSelectors: (options) => call(operations.listSelectors, { ...options }),
     tracePolicy: (request, options) => call(operations.tracePolicy, { body: request, ...options }),
+    listServices: (options) => call(operations.listServices, { ...options }),
+    getService: (id, options) => call(operations.getService, { params: { id: String(id) }, ...options }),
+    putService: (id, request, options) => call(operations.putService, { params: { id: String(id) }, body: request, ...options }),
+    deleteService: (id, options) => call(operations.deleteService, { params: { id: String(id) }, ...options }),
+    listServiceFiles: (options) => call(operations.listServiceFiles, { ...options }),
+    explainService: (flow, options) => call(operations.explainService, { body: flow, ...options }),
+    getPrefilter: (options) => call(operations.getPrefilter, { ...options }),
+    addPrefilter: (change, options) => call(operations.patchPrefilter, { body: change, ...options }),
+    removePrefilter: (change, options) => call(operations.deletePrefilter, { body: change, ...options }),
+    listBpfServices: (options) => call(operations.listBpfServices, { ...options }),
     listIps: (filter, options) => call(operations.listIps, { query: { cidr: filter?.cidr }, ...options }),
     listMaps: async (options) => (await call(operations.listMaps, { ...options })).maps,
     getMap: (name, limits, options) => call(operations.getMap, { params: { name }, query: { limit: limits?.limit }, ...options }),

@@ -13,3 +13,7 @@ export { AgentEvent, DropEvent, LostEvent, MonitorEnd, MonitorEvent, MonitorQuer
 export {
   Policy, PolicyChange, PolicyFileStatus, PolicyKind, PolicyResourceStatus, SelectorIdentityMapping, TraceDirection, TracePeer, TraceRequest, TraceResult, TraceRule,
 } from './schema/policy.ts';
+export { Prefilter, PrefilterChange, PrefilterSpec } from './schema/prefilter.ts';
+export {
+  BackendAddress, BackendState, BpfService, FrontendAddress, Service, ServiceExplanation, ServiceFileStatus, ServiceFlags, ServiceFlow, ServiceProtocol, ServiceRequest, ServiceSpec, ServiceType,
+} from './schema/service.ts';

@@ -37,10 +37,11 @@ export {
 } from './xdp/prefilter.ts';
 export type { DeniedList } from './xdp/denied-list.ts';
 export { openSocketLoadBalancer, type SocketLoadBalancer, type SocketLoadBalancerOptions } from './sockets/open.ts';
+export { detachSockets } from './sockets/links.ts';
 export { SOCKET_HOOKS, SOCKET_PROGRAMS, type SocketProgramName } from './sockets/programs.ts';
 export type { LoadOptions } from './kernel/load.ts';
 export { openNodePrograms, type NodePrograms, type NodeProgramsOptions } from './netdev/open.ts';
-export { type AttachMode } from './netdev/attach.ts';
+export { detachNodePrograms, type AttachMode } from './netdev/attach.ts';
 export { type NatDumpEntry, type NatEnd, type NatTries } from './netdev/dump.ts';
 export { type NodeDevice } from './netdev/tables.ts';
 export { terminateSockets, type TerminationDependencies, type TerminationOptions, type TerminationReport } from './sockets/terminate.ts';

@@ -59,6 +59,8 @@ const folderFlags = (folders: NodeFolders): string[] => [
   `--socket-path=${folders.socket}`,
   `--config-dir=${folders.config}`,
   `--policy-dir=${folders.policies}`,
+  // Never the machine's own.
+  `--cgroup-root=${folders.cgroup}`,
 ];
 
 export const startAgent = async (bench: Bench, place: AgentPlace, options: AgentOptions = {}): Promise<Agent> => {

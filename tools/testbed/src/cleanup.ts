@@ -109,7 +109,15 @@ const killAll = (records: readonly ProcessRecord[]): void => {
 const removeCgroup = (folder: string): void => {
   if (!existsSync(folder)) return;
   for (const entry of readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) removeCgroup(join(folder, entry.name));
-  rmdirSync(folder);
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (const deadline = Date.now() + DEATH_MS; ; Atomics.wait(sleeper, 0, 0, POLL_MS)) {
+    try {
+      return rmdirSync(folder);
+    } catch (error) {
+      // A process that was killed leaves its cgroup a moment after it is dead for others.
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || Date.now() > deadline) throw error;
+    }
+  }
 };
 
 /**

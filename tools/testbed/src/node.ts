@@ -20,7 +20,9 @@ export interface NodeFolders {
   readonly state: string;
   readonly config: string;
   readonly policies: string;
+  readonly services: string;
   readonly socket: string;
+  /** Of the traffic of the node and its pods. */
   readonly cgroup: string;
 }
 
@@ -43,19 +45,20 @@ export const makeNode = async (bench: Bench, name: string, index: number): Promi
     state: join(folder, 'state'),
     config: join(folder, 'config'),
     policies: join(folder, 'policies'),
+    services: join(folder, 'services'),
     socket: join(folder, 'cilium.sock'),
     cgroup: join(bench.cgroup, name),
   };
-  for (const path of [folder, folders.bpf, folders.state, folders.config, folders.policies, join(folder, 'pods'), folders.cgroup]) mkdirSync(path);
+  for (const path of [folder, folders.bpf, folders.state, folders.config, folders.policies, folders.services, join(folder, 'pods'), folders.cgroup]) mkdirSync(path);
   execFileSync('mount', ['-t', 'bpf', 'bpffs', folders.bpf, '-o', 'mode=0700']);
-  const place = await makePlace(bench, name, join(folder, 'netns'));
+  const place = await makePlace(bench, name, { path: join(folder, 'netns'), cgroup: folders.cgroup });
   return {
     ...place,
     index,
     folders,
     createPod: (pod) => {
       if (!/^[a-z0-9.-]{1,40}$/i.test(pod)) throw new TypeError(`name: ${JSON.stringify(pod)} is not 1 to 40 letters, digits, dots and dashes`);
-      return makePlace(bench, pod, join(folder, 'pods', pod));
+      return makePlace(bench, pod, { path: join(folder, 'pods', pod), cgroup: folders.cgroup });
     },
     connectPlainly: (pod, addresses) => connectPlainly(place, pod, addresses),
     startAgent: (options) => startAgent(bench, { netns: place.netns, log: join(folder, 'agent.log'), folders }, options),

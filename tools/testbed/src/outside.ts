@@ -43,7 +43,7 @@ export const makeOutside = async (bench: Bench, name: string, options: OutsideOp
   const { addresses = ADDRESSES } = options;
   const folder = join(bench.folder, name);
   mkdirSync(folder);
-  const place = await makePlace(bench, name, join(folder, 'netns'));
+  const place = await makePlace(bench, name, { path: join(folder, 'netns') });
   const lo = (await place.netlink.getLink('lo'))!.index;
   writeSysctl('net.ipv4.ip_forward', 1, { netns: place.netns });
   writeSysctl('net.ipv6.conf.all.forwarding', 1, { netns: place.netns });

@@ -27,8 +27,8 @@ export interface Place {
   remove(): Promise<void>;
 }
 
-/** Makes a namespace at `path` with its loopback up. */
-export const makePlace = async (bench: Bench, name: string, path: string): Promise<Place> => {
+/** Makes a namespace at `path` with its loopback up. Its traffic is that of processes of `cgroup`, if one is given. */
+export const makePlace = async (bench: Bench, name: string, { path, cgroup }: { readonly path: string; readonly cgroup?: string }): Promise<Place> => {
   const namespace = createNamespace(path);
   const netlink = openNetlink({ netns: namespace });
   const release = (): void => {
@@ -46,7 +46,7 @@ export const makePlace = async (bench: Bench, name: string, path: string): Promi
     netns: path,
     netlink,
     exec: async (command, ...args) => (await run('nsenter', [`--net=${path}`, command, ...args], { maxBuffer: 64 << 20 })).stdout,
-    probe: () => (probe ??= startProbe(bench, path)),
+    probe: () => (probe ??= startProbe(bench, { netns: path, cgroup })),
     frames: async (device) => {
       const link = await netlink.getLink(device);
       if (!link) throw new Error(`open frames of ${name}: no device ${device}`);

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -135,12 +136,13 @@ const childPath = (): string => {
   return existsSync(source!) ? source! : built!;
 };
 
-/** Starts a probe in the namespace at `netns`. It ends with this process, however that ends. */
-export const startProbe = async (bench: Bench, netns: string): Promise<Probe> => {
+/** Starts a probe in the namespace at `netns`, and in the cgroup if there is one. It ends with this process, however that ends. */
+export const startProbe = async (bench: Bench, { netns, cgroup }: { readonly netns: string; readonly cgroup: string | undefined }): Promise<Probe> => {
   const child = spawn('nsenter', [`--net=${netns}`, 'setpriv', '--pdeathsig', 'KILL', process.execPath, childPath()], { stdio: ['pipe', 'pipe', 'inherit'] });
   const calls = new Calls(child);
   await calls.ready;
   bench.adopt(child.pid!);
+  if (cgroup !== undefined) writeFileSync(join(cgroup, 'cgroup.procs'), String(child.pid));
   const close = async (): Promise<void> => {
     child.stdin.end();
     await calls.ended;

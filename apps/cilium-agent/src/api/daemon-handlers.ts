@@ -1,6 +1,7 @@
 import type { DaemonConfiguration, NodeAddressing, Status, StatusResponse } from '@cilium-ts/agent-api';
 import { MonitorType } from '@cilium-ts/agent-api';
 import type { AgentState } from '../agent-state.ts';
+import type { RecurringStats } from '../compile/recurring.ts';
 import { endpointHealth } from '../endpoint/endpoint-view.ts';
 import { AgentError } from '../error.ts';
 import { isRelatedTo } from '../monitor/event-view.ts';
@@ -30,14 +31,17 @@ const datapathStatus = ({ writer, endpoints }: AgentState): Status => {
   return writer.stats.lastError === undefined ? { state: 'Ok' } : { state: 'Failure', msg: writer.stats.lastError };
 };
 
+/** Nobody has asked for services: they are not even loaded. */
+const NO_SERVICES: Status = { state: 'Disabled', msg: 'no services' };
+
 const overall = (state: AgentState, parts: readonly Status[]): Status => {
   if (!state.ready()) return { state: 'Failure', msg: 'starting' };
   const worst = parts.find((part) => part.state === 'Failure') ?? parts.find((part) => part.state === 'Warning');
   return worst ? { state: worst.state, msg: worst.msg ?? '' } : { state: 'Ok' };
 };
 
-const controller = ({ writer: { stats } }: AgentState) => ({
-  name: 'sync-policymaps',
+const controller = (name: string, stats: RecurringStats) => ({
+  name,
   status: {
     'success-count': stats.runs - stats.failures, 'failure-count': stats.failures, 'consecutive-failure-count': stats.consecutiveFailures,
     ...(stats.lastSuccess && { 'last-success-timestamp': stats.lastSuccess.toISOString() }),
@@ -46,11 +50,14 @@ const controller = ({ writer: { stats } }: AgentState) => ({
   },
 });
 
+const bpfMasquerade = ({ traffic: { drain } }: AgentState): string => (drain?.left === undefined || drain.left === 0 ? 'BPF' : `BPF (nftables still carries ${drain.left} connections)`);
+
 const healthz = (state: AgentState): StatusResponse => {
   const { config: { values }, endpoints, resources, warnings } = state;
   const health = [...endpoints].map((endpoint) => ({ id: endpoint.id, ok: endpoint.state === 'ready' && endpointHealth(endpoint).overallHealth === 'OK' }));
   const policy = policyStatus(state);
   const datapath = datapathStatus(state);
+  const services = state.services.current?.status() ?? NO_SERVICES;
   const repairs = state.repairs.statuses();
   const kernel = repairStatus(repairs);
   const node: Status = warnings.length === 0 ? { state: 'Ok' } : { state: 'Warning', msg: warnings.join('\n') };
@@ -60,9 +67,9 @@ const healthz = (state: AgentState): StatusResponse => {
     version: state.version,
     pid: process.pid,
     'start-time': state.startTime.toISOString(),
-    cilium: overall(state, [policy, datapath, kernel, node]),
-    parts: { policy, datapath, kernel, node },
-    policy, datapath,
+    cilium: overall(state, [policy, datapath, services, kernel, node]),
+    parts: { policy, datapath, services, kernel, node },
+    policy, services, datapath,
     endpoints: { total: health.length, ready: health.filter(({ ok }) => ok).length, 'not-ready': health.filter(({ ok }) => !ok).length, failing: health.filter(({ ok }) => !ok).map(({ id }) => id) },
     addressing: addressing(state),
     ipam: { ipv4, ipv6, status: `${ipv4.length} IPv4 and ${ipv6.length} IPv6 addresses in use` },
@@ -71,11 +78,11 @@ const healthz = (state: AgentState): StatusResponse => {
     masquerading: {
       enabled: values['enable-ipv4-masquerade'] || values['enable-ipv6-masquerade'],
       enabledProtocols: { ipv4: values['enable-ipv4'] && values['enable-ipv4-masquerade'], ipv6: values['enable-ipv6'] && values['enable-ipv6-masquerade'] },
-      mode: 'nftables',
+      mode: values['enable-bpf-masquerade'] ? bpfMasquerade(state) : 'nftables',
     },
     'identity-range': { 'min-identity': 256, 'max-identity': 65_535 },
     'bpf-maps': Object.entries(state.datapath.maps).map(([name, { info }]) => ({ name, size: info.maxEntries })),
-    controllers: [controller(state), ...repairControllers(repairs)],
+    controllers: [controller('sync-policymaps', state.writer.stats), ...(state.services.current ? [controller('sync-services', state.services.current.stats)] : []), ...repairControllers(repairs)],
     warnings: [...warnings],
   };
 };

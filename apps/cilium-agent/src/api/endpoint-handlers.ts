@@ -42,6 +42,7 @@ export const createEndpointHandlers = (state: AgentState): EndpointHandlers => {
     },
     getEndpoint: ({ params }) => view(find(params)),
     async putEndpoint({ params, body }) {
+      if (state.config.values.mode === 'lb-only') throw new AgentError('invalid', 'create endpoint: this agent is a load balancer alone (--mode=lb-only) and has no endpoints');
       if (!state.ready()) throw new AgentError('not-ready', 'create endpoint: the agent is still starting; try again in a moment');
       const wanted = requestedId(params.id);
       if (wanted !== 0 && body.id !== undefined && body.id !== 0 && body.id !== wanted) throw new AgentError('invalid', `create endpoint: the path says ${wanted} and the body says ${body.id}`);

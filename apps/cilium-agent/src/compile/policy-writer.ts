@@ -12,6 +12,8 @@ import type { PolicySet } from '../policy/policy-set.ts';
 import { createCommitLoop } from './commit-loop.ts';
 import { createDesiredStateBuilder } from './desired-state.ts';
 import type { Compiled } from './desired-state.ts';
+import { noRuns, retryDelay } from './recurring.ts';
+import type { RecurringStats } from './recurring.ts';
 
 /** What a commit did. */
 export interface CommitResult {
@@ -28,7 +30,7 @@ export interface PolicyWriter {
   /** Failures of the last commit that are of no endpoint: addresses that could not be published. */
   addressFailures(): readonly ApplyFailure[];
   /** How committing fares; it is repeated, ever more slowly, while something is not in force. */
-  readonly stats: { runs: number; failures: number; lastError: string | undefined; lastSuccess: Date | undefined; lastFailure: Date | undefined; consecutiveFailures: number };
+  readonly stats: RecurringStats;
   close(): Promise<void>;
 }
 
@@ -47,7 +49,6 @@ export interface PolicyWriterDeps {
   readonly observe: (outcome: 'success' | 'fail', seconds: number) => void;
 }
 
-const RETRY_MS = { first: 500, most: 30_000 } as const;
 const POLICY_RESOURCE = 'policy';
 
 /** Keeps the ipcache's prefixes those that rules name. */
@@ -66,7 +67,7 @@ const createPrefixSource = (ipcache: IpCache, families: Families): ((policies: P
 
 /** How the recurring job fares. A run counts as failed while anything is not in force, and is then repeated, ever more slowly. */
 const createRunStats = (options: { readonly observe: PolicyWriterDeps['observe']; readonly logger: Logger; readonly again: () => void }) => {
-  const stats: PolicyWriter['stats'] = { runs: 0, failures: 0, lastError: undefined, lastSuccess: undefined, lastFailure: undefined, consecutiveFailures: 0 };
+  const stats = noRuns();
   let retry: NodeJS.Timeout | undefined;
   const stop = (): void => { clearTimeout(retry); };
   return {
@@ -85,7 +86,7 @@ const createRunStats = (options: { readonly observe: PolicyWriterDeps['observe']
       stats.failures++;
       stats.consecutiveFailures++;
       stats.lastFailure = new Date();
-      retry = setTimeout(options.again, Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(stats.consecutiveFailures, 10)));
+      retry = setTimeout(options.again, retryDelay(stats));
       retry.unref();
     },
   };

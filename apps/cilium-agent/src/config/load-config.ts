@@ -91,10 +91,18 @@ const checked = (given: ReadonlyMap<SettingKey, Given>): Pick<Config, 'values' |
   return { values: values as Settings, sources: sources as Record<SettingKey, string> };
 };
 
-const checkTogether = ({ values, sources }: Pick<Config, 'values' | 'sources'>): void => {
+/** Settings that mean nothing to a load balancer alone. */
+const ENDPOINT_SETTINGS = ['policy-dir', 'enable-bpf-masquerade'] as const satisfies readonly SettingKey[];
+
+const checkTogether = ({ values, sources }: Pick<Config, 'values' | 'sources'>, warnings: string[]): void => {
   if (!values['enable-ipv4'] && !values['enable-ipv6']) throw fail(sources['enable-ipv6'], 'enable-ipv4 and enable-ipv6 are both false; endpoints need one');
   const size = values['bpf-events-size'];
   if ((size & (size - 1)) !== 0) throw fail(sources['bpf-events-size'], `bpf-events-size is ${size}, but has to be a power of two`);
+  const probing = values['bpf-lb-health-interval'];
+  if (probing < 0.1) throw fail(sources['bpf-lb-health-interval'], `bpf-lb-health-interval is ${probing} s, but has to be 100ms or more`);
+  if (values['enable-ip-masq-agent'] && !values['enable-bpf-masquerade']) throw fail(sources['enable-ip-masq-agent'], 'enable-ip-masq-agent needs enable-bpf-masquerade: nftables leaves out what ipv4-native-routing-cidr and ipv6-native-routing-cidr say');
+  if (values.mode !== 'lb-only') return;
+  for (const key of ENDPOINT_SETTINGS) if (sources[key] !== 'default') warnings.push(`${key} (${sources[key]}) means nothing with mode lb-only and is ignored`);
 };
 
 /**
@@ -106,6 +114,6 @@ export const loadConfig = (from: ConfigSources): Config => {
   const folder = from.configDir ?? from.environment['CILIUM_CONFIG_DIR'];
   const given = new Map([...(folder === undefined ? [] : fromFolder(folder)), ...fromEnvironment(from.environment, warnings), ...fromFlags(from.flags)]);
   const config = checked(given);
-  checkTogether(config);
+  checkTogether(config, warnings);
   return { ...config, warnings };
 };

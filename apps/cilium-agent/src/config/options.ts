@@ -1,26 +1,11 @@
 import { parseCidr, parseIp } from '@cilium-ts/core';
 import { z } from 'zod';
-import { parseDuration } from './duration.ts';
+import { serviceSettings } from './service-options.ts';
+import { bool, duration, folder, MIB, whole, words } from './value.ts';
 
-const bool = z.enum(['true', 'false']).transform((text) => text === 'true');
-const whole = (low: number, high: number) =>
-  z
-    .string()
-    .regex(/^\d{1,10}$/, 'a whole number')
-    .transform(Number)
-    .refine((value) => value >= low && value <= high, `a number from ${low} to ${high}`);
-const duration = z.string().transform((text, context) => {
-  const seconds = parseDuration(text);
-  if (seconds !== undefined) return seconds;
-  context.addIssue({ code: 'custom', message: 'a duration such as 60s or 2h13m20s' });
-  return z.NEVER;
-});
 const cidr = (family: 4 | 6) => z.string().refine((text) => text.includes('/') && parseCidr(text)?.family === family, `an IPv${family} prefix such as ${family === 4 ? '10.1.0.0/16' : 'fd00:1::/64'}`);
 const address = (family: 4 | 6) => z.string().refine((text) => parseIp(text)?.family === family, `an IPv${family} address`);
-const folder = z.string().refine((text) => text.startsWith('/'), 'an absolute path');
-const words = z.string().transform((text) => text.split(/[\s,]+/).filter((word) => word !== ''));
 const listenAddress = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:]*):\d{1,5}$/, 'HOST:PORT or :PORT');
-const MIB = 1024 * 1024;
 
 /** One setting: its text form's schema, its default as text (undefined: not set) and what it is for. */
 interface Setting {
@@ -75,6 +60,7 @@ export const settings = {
   'bpf-ct-timeout-regular-tcp-syn': { schema: duration, default: '60s', help: 'forget a TCP connection that is being opened after' },
   'bpf-ct-timeout-regular-tcp-fin': { schema: duration, default: '10s', help: 'forget a TCP connection that is being closed after' },
   'bpf-ct-timeout-regular-any': { schema: duration, default: '60s', help: 'forget other connections after' },
+  ...serviceSettings,
   'monitor-queue-size': { schema: whole(16, 1_000_000), default: '4096', help: 'events kept for a slow reader of the monitor' },
   'reconcile-interval': { schema: whole(1, 3600), default: '30', help: 'seconds between looks at everything the agent has put in the kernel (tests)', hidden: true },
   failpoint: { schema: z.string(), help: 'kill the agent at a named step (tests)', hidden: true },

@@ -12,6 +12,9 @@ export type FailpointName =
   | 'policy-recorded'
   | 'policy-compiled'
   | 'policy-in-kernel'
+  | 'service-recorded'
+  | 'services-compiled'
+  | 'services-in-kernel'
   | 'state-file-written';
 
 /** Called at each step; dies there if this is the step asked for. */

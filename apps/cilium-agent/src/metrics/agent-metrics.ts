@@ -18,6 +18,8 @@ export interface MetricSources {
   identities(): ReadonlyMap<string, number>;
   mapPressure(): readonly { readonly map: string; readonly pressure: number }[];
   lostEvents(): number;
+  /** Services that came, changed and went. */
+  serviceEvents(): { readonly add: number; readonly update: number; readonly delete: number };
   addresses(): ReadonlyMap<string, number>;
   controller(): { readonly runs: number; readonly failures: number; readonly failing: boolean };
 }
@@ -84,6 +86,7 @@ const registerState = (registry: Registry, sources: MetricSources): void => {
   gauge(registry, { name: 'cilium_policy', help: 'Policies in force', samples: () => one(sources.policies()) });
   gauge(registry, { name: 'cilium_policy_max_revision', help: 'Highest policy revision', samples: () => one(sources.policyRevision()) });
   total(registry, { name: 'cilium_policy_change_total', help: 'Policy changes, by outcome', labels: ['outcome'], samples: () => Object.entries(sources.policyChanges()).map(([key, value]) => ({ labels: { outcome: key === 'failure' ? 'fail' : key }, value })) });
+  total(registry, { name: 'cilium_services_events_total', help: 'Services that were added, updated and deleted', labels: ['action'], samples: () => Object.entries(sources.serviceEvents()).map(([action, value]) => ({ labels: { action }, value })) });
   gauge(registry, { name: 'cilium_identity', help: 'Identities in use, by type', labels: ['type'], samples: () => fromMap(sources.identities(), 'type') });
   gauge(registry, { name: 'cilium_ip_addresses', help: 'Endpoint addresses in use, by family', labels: ['family'], samples: () => fromMap(sources.addresses(), 'family') });
   gauge(registry, { name: 'cilium_bpf_map_pressure', help: 'Fill of maps, from 0 to 1', labels: ['map_name'], samples: () => sources.mapPressure().map(({ map, pressure }) => ({ labels: { map_name: map }, value: pressure })) });

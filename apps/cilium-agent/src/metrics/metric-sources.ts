@@ -13,10 +13,10 @@ const size = (items: Iterable<unknown>): number => {
   return count;
 };
 
-type Sources = Pick<AgentState, 'endpoints' | 'policies' | 'identities' | 'ipcache' | 'resources' | 'datapath' | 'hub' | 'writer' | 'reserved'>;
+type Sources = Pick<AgentState, 'endpoints' | 'policies' | 'identities' | 'ipcache' | 'resources' | 'datapath' | 'hub' | 'writer' | 'reserved' | 'services'>;
 
 /** Where the metrics come from: the tables as they are when asked. */
-export const metricSources = ({ endpoints, policies, identities, ipcache, resources, datapath, hub, writer, reserved }: Sources): MetricSources => ({
+export const metricSources = ({ endpoints, policies, identities, ipcache, resources, datapath, hub, writer, reserved, services }: Sources): MetricSources => ({
   packets: () => datapath.metrics(),
   endpointStates: () => countBy(endpoints, ({ state }) => state),
   enforcement: () => countBy(endpoints, ({ enforced: { ingress, egress } }) => (ingress && egress ? 'both' : ingress ? 'ingress' : egress ? 'egress' : 'none')),
@@ -30,6 +30,7 @@ export const metricSources = ({ endpoints, policies, identities, ipcache, resour
     return [rows, addresses].map((map) => ({ map, pressure: countEntries(maps[map]) / maps[map].info.maxEntries }));
   },
   lostEvents: () => hub.lostTotal,
+  serviceEvents: () => services.current?.events ?? { add: 0, update: 0, delete: 0 },
   addresses: () => new Map((['ipv4', 'ipv6'] as const).flatMap((family) => (resources[family] ? [[family, size(resources[family].entries())] as const] : []))),
   controller: () => ({ runs: writer.stats.runs, failures: writer.stats.failures, failing: writer.stats.consecutiveFailures > 0 }),
 });

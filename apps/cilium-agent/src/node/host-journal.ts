@@ -11,7 +11,7 @@ export interface HostJournal {
   update(fields: Partial<Omit<HostRecord, 'version'>>): void;
 }
 
-const EMPTY: HostRecord = { version: 1, sysctls: {}, devices: {}, masquerade: false, routes: [], policyFolders: [] };
+const EMPTY: HostRecord = { version: 1, sysctls: {}, devices: {}, masquerade: false, routes: [], uplinks: [], policyFolders: [] };
 
 /** Path of the journal in a state folder. */
 export const journalPath = (stateDir: string): string => join(stateDir, 'host.json');

@@ -42,6 +42,11 @@ export const installMasquerade = async (options: MasqueradeOptions): Promise<voi
   await runTool('nft', ['-f', '-'], { input: masqueradeRuleset(options), action: 'install masquerade rules' });
 };
 
+/** Puts a table in its place whose chain has no rule: nothing new is masqueraded, and what is stays so. */
+export const emptyMasquerade = async (): Promise<void> => {
+  await runTool('nft', ['-f', '-'], { input: masqueradeRuleset({}), action: 'take the masquerade rules out of service' });
+};
+
 /** What of `nft -j list table` matters here. */
 const Listing = z.object({
   nftables: z.array(z.object({ chain: z.object({ type: z.string().optional(), hook: z.string().optional() }).optional(), rule: z.object({ expr: z.array(z.record(z.string(), z.unknown())) }).optional() })),

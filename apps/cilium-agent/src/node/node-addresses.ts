@@ -1,5 +1,5 @@
 import { errorMessage, hostCidr, parseIp } from '@cilium-ts/core';
-import type { Logger } from '@cilium-ts/core';
+import type { IpAddress, Logger } from '@cilium-ts/core';
 import { labelSet } from '@cilium-ts/identity';
 import type { Families, IpCache } from '@cilium-ts/identity';
 import type { Address, Netlink } from '@cilium-ts/netlink';
@@ -12,6 +12,8 @@ export interface NodeAddresses {
   watch(changed: () => void): void;
   /** Addresses of the node as text. */
   has(ip: string): boolean;
+  /** All of them. */
+  all(): IpAddress[];
   close(): void;
 }
 
@@ -74,6 +76,7 @@ export const createNodeAddresses = (netlink: Netlink, ipcache: IpCache, options:
       follow().catch((error: unknown) => { logger.error({ error: errorMessage(error) }, 'watching addresses ended'); });
     },
     has: (ip) => holders.has(ip),
+    all: () => [...holders.keys()].map((text) => parseIp(text)!),
     close: () => { watch.close(); },
   };
 };

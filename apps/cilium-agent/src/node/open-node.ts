@@ -16,7 +16,7 @@ export interface Node {
   readonly namespaceId: string;
   readonly ranges: { readonly ipv4: Cidr | undefined; readonly ipv6: Cidr | undefined };
   readonly routers: { readonly ipv4: IpAddress | undefined; readonly ipv6: IpAddress | undefined };
-  /** What is masqueraded; undefined: nothing. */
+  /** What nftables masquerades; undefined: nothing. */
   readonly masquerade: MasqueradeOptions | undefined;
   /** Makes devices, routes, rules and settings what they have to be. Returns what an operator should know. */
   prepare(): Promise<string[]>;
@@ -32,8 +32,10 @@ const isUplink = (name: string): boolean => name !== 'lo' && !name.startsWith('l
 
 /** Opens the node: the namespace this process is in. Nothing is changed before `prepare`. */
 export const openNode = (values: Settings, journal: HostJournal, logger: Logger): Node => {
-  const four = family(values['enable-ipv4'], values['ipv4-range'], values['local-router-ipv4']);
-  const six = family(values['enable-ipv6'], values['ipv6-range'], values['local-router-ipv6']);
+  // A load balancer alone has no endpoints, so no addresses for them and no way to them.
+  const endpoints = values.mode !== 'lb-only';
+  const four = family(endpoints && values['enable-ipv4'], values['ipv4-range'], values['local-router-ipv4']);
+  const six = family(endpoints && values['enable-ipv6'], values['ipv6-range'], values['local-router-ipv6']);
   const netlink = openNetlink();
   using namespace = currentNamespace();
   const ranges = [four.range, six.range].filter((range) => range !== undefined);
@@ -41,6 +43,7 @@ export const openNode = (values: Settings, journal: HostJournal, logger: Logger)
   const native = (key: 'ipv4-native-routing-cidr' | 'ipv6-native-routing-cidr', own: Cidr): Cidr[] => [own, ...(values[key] === undefined ? [] : [parseCidr(values[key])!])];
 
   const masqueradeOptions = (): MasqueradeOptions | undefined => {
+    if (values['enable-bpf-masquerade']) return undefined;
     const ipv4 = four.range && values['enable-ipv4-masquerade'] ? native('ipv4-native-routing-cidr', four.range) : undefined;
     const ipv6 = six.range && values['enable-ipv6-masquerade'] ? native('ipv6-native-routing-cidr', six.range) : undefined;
     return ipv4 || ipv6 ? { ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) } : undefined;
@@ -51,7 +54,7 @@ export const openNode = (values: Settings, journal: HostJournal, logger: Logger)
     if (masquerade) {
       journal.update({ masquerade: true });
       await installMasquerade(masquerade);
-    } else if (journal.record.masquerade) {
+    } else if (journal.record.masquerade && !values['enable-bpf-masquerade']) {
       await removeMasquerade();
       journal.update({ masquerade: false });
     }
@@ -66,7 +69,8 @@ export const openNode = (values: Settings, journal: HostJournal, logger: Logger)
     async prepare() {
       await checkRanges(netlink, ranges, journal.record.devices[NODE_DEVICES.host]);
       const uplinks = (await netlink.listLinks()).map(({ name }) => name).filter(isUplink);
-      enableForwarding(journal, { ipv4: four.range !== undefined, ipv6: six.range !== undefined, uplinks });
+      enableForwarding(journal, { ipv4: values['enable-ipv4'], ipv6: values['enable-ipv6'], uplinks });
+      if (!endpoints) return [];
       const [, , warnings] = await Promise.all([
         ensureNodeDevices(netlink, journal, { ranges, mtu: values.mtu, ...(four.router && { router4: four.router }), ...(six.router && { router6: six.router }) }),
         prepareMasquerade(),

@@ -10,7 +10,7 @@ import type { DocumentFolder } from '../state/document-folder.ts';
 import type { ApiPolicyRecord, PolicyFileRecord } from '../state/schemas.ts';
 import { concernOf, concernsAll } from './concern.ts';
 import type { Concern } from './concern.ts';
-import type { FileContent, FolderSnapshot } from './policy-folder.ts';
+import type { FileContent, FolderSnapshot } from '../source/watched-folder.ts';
 
 /** A policy file as it stands. */
 export interface PolicyFile {

@@ -1,3 +1,4 @@
+import { ServiceRequest } from '@cilium-ts/agent-api';
 import { z } from 'zod';
 
 /** Version of every document under the state folder; another is set aside like a corrupt one. */
@@ -46,7 +47,17 @@ export const HostRecord = z.strictObject({
   masquerade: z.boolean(),
   bpffsMount: z.string().optional(),
   routes: z.array(z.string()),
+  /** Indexes of devices towards the outside that have programs. */
+  uplinks: z.array(z.number().int()).default([]),
   /** Policy folders that have been read to the end once: if one is gone later, that changes nothing. */
   policyFolders: z.array(z.string()),
 });
 export type HostRecord = z.infer<typeof HostRecord>;
+
+/** `service/<file name>.json`: the last accepted form of a service file. */
+export const ServiceFileRecord = z.strictObject({ version, name: z.string(), text: z.string() });
+export type ServiceFileRecord = z.infer<typeof ServiceFileRecord>;
+
+/** `service-api/<id>.json`: a service given over the API, as it was asked for. */
+export const ApiServiceRecord = z.strictObject({ version, id: z.number().int().min(1).max(65_535), created: z.number().int(), request: ServiceRequest });
+export type ApiServiceRecord = z.infer<typeof ApiServiceRecord>;

@@ -1,7 +1,7 @@
 import { silentLogger } from '@cilium-ts/core';
 import { labelSet, numericIdentity } from '@cilium-ts/identity';
 import { describe, expect, it } from 'vitest';
-import type { FileContent } from '../../src/policy/policy-folder.ts';
+import type { FileContent } from '../../src/source/watched-folder.ts';
 import { createPolicySet, PolicyImportError } from '../../src/policy/policy-set.ts';
 import type { ApiPolicyRecord, PolicyFileRecord } from '../../src/state/schemas.ts';
 

@@ -19,6 +19,8 @@ export interface Bench extends AsyncDisposable {
   pod(name: string, labels?: readonly string[]): Promise<AttachedPod>;
   /** Puts a policy file in the folder by rename, or takes it away. */
   policy(file: string, text: string | undefined): Promise<void>;
+  /** The same for services; the agent has to be told of the folder: `withServices`. */
+  serviceFile(file: string, text: string | undefined): Promise<void>;
 }
 
 export interface AttachedPod {
@@ -30,10 +32,25 @@ export interface AttachedPod {
   readonly probe: Probe;
 }
 
-export const openBench = async (name: string, options: AgentOptions = {}): Promise<Bench> => {
+/** Options of an agent that watches the node's folder of services. */
+export const withServices = (...flags: string[]) => (node: TestbedNode): AgentOptions => ({ flags: [`--service-dir=${node.folders.services}`, ...flags] });
+
+/** Puts a file in a folder by rename, or takes it away. */
+const replaceFile = async (folder: string, file: string, text: string | undefined): Promise<void> => {
+  const path = join(folder, file);
+  if (text === undefined) {
+    await rm(path);
+    return;
+  }
+  await writeFile(join(folder, `.${file}.draft`), text);
+  await rename(join(folder, `.${file}.draft`), path);
+};
+
+export const openBench = async (name: string, given: AgentOptions | ((node: TestbedNode) => AgentOptions) = {}): Promise<Bench> => {
   const testbed = createTestbed({ name });
   try {
     const node = await testbed.createNode('n');
+    const options = typeof given === 'function' ? given(node) : given;
     const client = createAgentClient({ socketPath: node.folders.socket });
     const bench: Bench = {
       testbed, node, client,
@@ -55,15 +72,8 @@ export const openBench = async (name: string, options: AgentOptions = {}): Promi
         const [address] = endpoint.status.networking.addressing;
         return { pod, endpoint, id: endpoint.id, ipv4: address?.ipv4 ?? '', ipv6: address?.ipv6 ?? '', probe: await pod.probe() };
       },
-      async policy(file, text) {
-        const path = join(node.folders.policies, file);
-        if (text === undefined) {
-          await rm(path);
-          return;
-        }
-        await writeFile(join(node.folders.policies, `.${file}.draft`), text);
-        await rename(join(node.folders.policies, `.${file}.draft`), path);
-      },
+      policy: (file, text) => replaceFile(node.folders.policies, file, text),
+      serviceFile: (file, text) => replaceFile(node.folders.services, file, text),
       async [Symbol.asyncDispose]() {
         await client.close();
         await testbed.close();

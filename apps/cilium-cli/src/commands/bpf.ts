@@ -1,9 +1,10 @@
-import type { AgentClient, BpfAddress, BpfEndpoint, BpfFlow, BpfMetric, BpfPolicyEntry, FlowEnd } from '@cilium-ts/agent-api';
+import type { AgentClient, BpfAddress, BpfEndpoint, BpfFlow, BpfMetric, BpfPolicyEntry, BpfService, FlowEnd } from '@cilium-ts/agent-api';
 import type { Command } from 'commander';
 import { contextOf, withAgent } from '../context.ts';
 import type { Io } from '../io.ts';
 import { printRows } from '../output/print.ts';
 import type { Column } from '../output/table.ts';
+import { socketAddress } from '../socket-address.ts';
 
 const endpoints: Column<BpfEndpoint>[] = [
   { heading: 'Slot', cell: ({ slot }) => slot },
@@ -30,7 +31,7 @@ const policy: Column<BpfPolicyEntry>[] = [
   { heading: 'Match', cell: ({ match }) => match },
 ];
 
-const end = ({ ip, port }: FlowEnd): string => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
+const end = ({ ip, port }: FlowEnd): string => socketAddress(ip, port);
 const flows: Column<BpfFlow>[] = [
   { heading: 'Protocol', cell: ({ protocol }) => protocol },
   { heading: 'Source', cell: ({ source }) => end(source) },
@@ -59,13 +60,23 @@ const metrics: Column<BpfMetric>[] = [
   { heading: 'Bytes', cell: ({ bytes }) => bytes },
 ];
 
-/** `cilium bpf endpoint|policy|ct|ipcache|metrics list`: what the kernel holds, read from its maps by the agent. */
+const services: Column<BpfService>[] = [
+  { heading: 'Id', cell: ({ id }) => id },
+  { heading: 'Frontend', cell: ({ frontend: { ip, port, protocol, scope } }) => `${socketAddress(ip, port)}/${protocol}${scope === 'internal' ? '/i' : ''}` },
+  { heading: 'Backends', cell: ({ backends }) => (backends.length === 0 ? 'none' : backends.map(({ index, ip, port, state, share }) => `${index} ${socketAddress(ip, port)} (${state}, ${Math.round(share * 1000) / 10} %)`).join('\n')) },
+  { heading: 'Flags', cell: ({ flags }) => flags.join(' ') },
+  { heading: 'Affinity', cell: (row) => (row['affinity-timeout'] === 0 ? undefined : `${row['affinity-timeout']} s`) },
+  { heading: 'Sources', cell: (row) => row['source-ranges'].join('\n') },
+];
+
+/** `cilium bpf endpoint|policy|ct|ipcache|lb|metrics list`: what the kernel holds, read from its maps by the agent. */
 export function addBpf(program: Command, io: Io): void {
   const bpf = program.command('bpf').description("what the kernel's maps hold");
   const lists = {
     endpoint: ['slots of the datapath in use', endpoints, (agent: AgentClient) => agent.listBpfEndpoints()],
     ct: ['connections the datapath remembers', flows, (agent: AgentClient, limit?: number) => agent.listBpfFlows(limit === undefined ? {} : { limit })],
     ipcache: ['addresses and prefixes with their identities', addresses, (agent: AgentClient) => agent.listBpfAddresses()],
+    lb: ['services and their backends', services, (agent: AgentClient) => agent.listBpfServices()],
     metrics: ['packets and bytes by reason and direction', metrics, (agent: AgentClient) => agent.listBpfMetrics()],
   } as const;
   for (const [name, [description, columns, list]] of Object.entries(lists)) {

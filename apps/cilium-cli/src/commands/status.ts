@@ -27,6 +27,7 @@ function describe(status: StatusResponse): string[] {
     ['Cilium', `${state(status.cilium)}   ${status.version} (pid ${status.pid}, since ${status['start-time']})`],
     ['Datapath', state(status.datapath)],
     ['Policy', `${state(status.policy)}   revision ${status['policy-revision']}`],
+    ['Services', state(status.services)],
     ['Endpoints', `${endpoints.ready}/${endpoints.total} ready${failing}`],
     ['IPv4', addressing.ipv4.enabled ? `${addressing.ipv4.ip ?? ''}   pool ${addressing.ipv4['alloc-range'] ?? ''}` : 'disabled'],
     ['IPv6', addressing.ipv6.enabled ? `${addressing.ipv6.ip ?? ''}   pool ${addressing.ipv6['alloc-range'] ?? ''}` : 'disabled'],

@@ -29,6 +29,7 @@ export const StatusResponse = z.object({
   cilium: Status,
   parts: z.record(z.string(), Status),
   policy: Status,
+  services: Status,
   datapath: Status,
   endpoints: z.object({ total: z.number().int(), ready: z.number().int(), 'not-ready': z.number().int(), failing: z.array(z.number().int()) }),
   addressing: NodeAddressing,

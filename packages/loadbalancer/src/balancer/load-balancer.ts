@@ -55,8 +55,8 @@ export interface LoadBalancer {
   records(): LoadBalancerRecords;
   /** What changed in the records since the last call, everything the first time. */
   take(): RecordChanges;
-  /** What keeps services or parts of them from working, in the order of their keys. */
-  problems(): readonly LoadBalancerProblem[];
+  /** What keeps services or parts of them from working, in the order of their keys; of one service when `key` is given. */
+  problems(key?: string): readonly LoadBalancerProblem[];
   /** What the kernel does with a new flow; with session affinity, with that of a client that it does not remember. */
   select(flow: Flow): Selection;
   /** Why it does that. */
@@ -159,9 +159,10 @@ class Balancer implements LoadBalancer {
     return this.#shared.store.take();
   }
 
-  problems(): readonly LoadBalancerProblem[] {
+  problems(key?: string): readonly LoadBalancerProblem[] {
     this.#flush();
-    const all = [...this.#registry.problems(), ...this.#derived.problems()];
+    const derived = this.#derived.problems();
+    const all = [...this.#registry.problems(key), ...(key === undefined ? derived : derived.filter((problem) => problem.key === key))];
     return all.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   }
 

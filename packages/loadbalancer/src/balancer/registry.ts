@@ -24,7 +24,8 @@ export interface Registry {
   named(name: string): Iterable<ServiceState>;
   /** Brings the records in line with everything noted. */
   flush(): void;
-  problems(): readonly LoadBalancerProblem[];
+  /** Of all services, or of one. */
+  problems(key?: string): readonly LoadBalancerProblem[];
 }
 
 interface Group {
@@ -117,8 +118,10 @@ class ServiceRegistry implements Registry {
     this.#feed();
   }
 
-  problems(): readonly LoadBalancerProblem[] {
-    return Array.from(this.states.values(), (state) => this.#problemsOf(state)).flat();
+  problems(key?: string): readonly LoadBalancerProblem[] {
+    if (key === undefined) return Array.from(this.states.values(), (state) => this.#problemsOf(state)).flat();
+    const state = this.states.get(key);
+    return state === undefined ? [] : this.#problemsOf(state);
   }
 
   /** The new state takes over what the old one holds, so that what has not changed keeps its ids. */

@@ -3,18 +3,18 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPolicyFolder } from '../../src/policy/policy-folder.ts';
-import type { FolderSnapshot, PolicyFolder } from '../../src/policy/policy-folder.ts';
+import { createWatchedFolder } from '../../src/source/watched-folder.ts';
+import type { FolderSnapshot, WatchedFolder } from '../../src/source/watched-folder.ts';
 
 let base: string;
 let path: string;
-let folder: PolicyFolder;
+let folder: WatchedFolder;
 let seen: FolderSnapshot[];
 beforeEach(async () => {
   base = await mkdtemp(join(tmpdir(), 'folder-'));
   path = join(base, 'policies');
   await mkdir(path);
-  folder = createPolicyFolder(path, silentLogger);
+  folder = createWatchedFolder(path, { what: 'policy folder', logger: silentLogger });
   seen = [];
 });
 afterEach(async () => {
@@ -39,7 +39,7 @@ const put = async (name: string, text: string) => {
   await rename(join(base, 'draft'), join(path, name));
 };
 
-describe('createPolicyFolder', () => {
+describe('createWatchedFolder', () => {
   it('reads policy files and nothing else', async () => {
     for (const name of ['a.yaml', 'b.yml', 'c.json', '.d.yaml', 'e.yaml~', 'f.txt', '.g.yaml.swp']) await writeFile(join(path, name), name);
     const snapshot = await folder.read();

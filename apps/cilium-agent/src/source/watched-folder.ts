@@ -5,14 +5,14 @@ import type { FSWatcher } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** A policy file's content, or why it could not be read. */
+/** A file's content, or why it could not be read. */
 export type FileContent = { readonly text: string } | { readonly error: string };
 
 /** The folder as last seen. `gone`: it is missing or can not be read, which says nothing about the files in it. */
 export type FolderSnapshot = { readonly kind: 'present'; readonly files: ReadonlyMap<string, FileContent> } | { readonly kind: 'gone'; readonly reason: string };
 
-/** A watched folder of policy files. */
-export interface PolicyFolder {
+/** A watched folder of YAML and JSON files. */
+export interface WatchedFolder {
   /** Reads the folder as it is now. */
   read(): Promise<FolderSnapshot>;
   /** Begins to watch; `changed` gets a snapshot whenever something is different. Calls do not overlap. */
@@ -21,7 +21,7 @@ export interface PolicyFolder {
 }
 
 /** What is read; everything else in the folder (editors' drafts, say) is left alone. */
-const POLICY_FILE = /^[^.].*\.(ya?ml|json)$/;
+const WANTED_FILE = /^[^.].*\.(ya?ml|json)$/;
 
 /**
  * A file put in place by rename is complete; one written in place is not until its writer is done, which nothing tells.
@@ -40,8 +40,9 @@ interface Known {
 
 type Look = { readonly snapshot: FolderSnapshot; readonly changed: boolean; readonly again: number | undefined };
 
-class WatchedFolder implements PolicyFolder {
+class FileSystemFolder implements WatchedFolder {
   readonly #path: string;
+  readonly #what: string;
   readonly #logger: Logger;
   #known = new Map<string, Known>();
   #gone: string | undefined;
@@ -54,8 +55,9 @@ class WatchedFolder implements PolicyFolder {
   #undelivered = false;
   #changed: ((snapshot: FolderSnapshot) => Promise<void>) | undefined;
 
-  constructor(path: string, logger: Logger) {
+  constructor(path: string, { what, logger }: { readonly what: string; readonly logger: Logger }) {
     this.#path = path;
+    this.#what = what;
     this.#logger = logger;
   }
 
@@ -99,7 +101,7 @@ class WatchedFolder implements PolicyFolder {
       if (this.#undelivered && !this.#closed) await this.#changed?.(look.snapshot);
       this.#undelivered = false;
     } catch (error) {
-      this.#logger.error({ path: this.#path, error: errorMessage(error) }, 'policy folder could not be worked off; trying again');
+      this.#logger.error({ path: this.#path, error: errorMessage(error) }, `${this.#what} could not be worked off; trying again`);
     } finally {
       this.#looking = false;
       this.#schedule(again);
@@ -130,7 +132,7 @@ class WatchedFolder implements PolicyFolder {
     try {
       const folder = await stat(this.#path, { bigint: true });
       if (!first && (this.#watchers?.inode !== folder.ino || this.#watchers.folder === undefined)) this.#listen(folder.ino);
-      names = (await readdir(this.#path)).filter((name) => POLICY_FILE.test(name)).sort();
+      names = (await readdir(this.#path)).filter((name) => WANTED_FILE.test(name)).sort();
     } catch (error) {
       const reason = errorMessage(error);
       const changed = this.#gone !== reason;
@@ -172,5 +174,5 @@ class WatchedFolder implements PolicyFolder {
   }
 }
 
-/** A policy folder. Nothing is opened before the first call. */
-export const createPolicyFolder = (path: string, logger: Logger): PolicyFolder => new WatchedFolder(path, logger);
+/** A folder; `what` names it in logs. Nothing is opened before the first call. */
+export const createWatchedFolder = (path: string, options: { readonly what: string; readonly logger: Logger }): WatchedFolder => new FileSystemFolder(path, options);

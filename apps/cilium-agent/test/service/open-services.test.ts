@@ -1,0 +1,153 @@
+import { parseCidr, parseIp, silentLogger } from '@cilium-ts/core';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { createEndpointTable } from '../../src/endpoint/endpoint-table.ts';
+import { openServices } from '../../src/service/open-services.ts';
+import type { Services } from '../../src/service/services.ts';
+import { fakeWriter, webFile } from './support.ts';
+
+let base: string;
+let folder: string;
+let services: Services;
+let writer: ReturnType<typeof fakeWriter>;
+let ended: unknown[];
+
+const start = async (flags: [string, string][] = []): Promise<void> => {
+  const { values } = loadConfig({ flags: [['state-dir', join(base, 'state')], ['service-dir', folder], ['node-name', 'me'], ...flags], environment: {} });
+  writer = fakeWriter();
+  ended = [];
+  services = await openServices({
+    values, logger: silentLogger, failpoint: () => undefined, writer, endpoints: createEndpointTable(), ranges: [parseCidr('10.244.0.0/16')!],
+    nodeAddresses: () => [parseIp('192.0.2.2')!, parseIp('127.0.0.1')!], ended: (backends) => { ended.push(...backends); },
+  });
+};
+const restart = async (): Promise<void> => {
+  await services.close();
+  await start();
+};
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'services-'));
+  folder = join(base, 'services');
+  await mkdir(folder);
+  await mkdir(join(base, 'state'));
+  await start();
+});
+afterEach(async () => {
+  await services.close();
+  await rm(base, { recursive: true });
+});
+
+const put = async (name: string, text: string): Promise<void> => {
+  await writeFile(join(base, 'draft'), text);
+  await rename(join(base, 'draft'), join(folder, name));
+};
+const request = (ip: string, ...backends: string[]) => ({ 'frontend-address': { ip, port: 80, protocol: 'TCP' as const }, 'backend-addresses': backends.map((backend) => ({ ip: backend, port: 8080 })) });
+
+describe('services from files', () => {
+  it('follow the folder', async () => {
+    await put('web.yaml', webFile());
+    await expect.poll(() => writer.table()).toEqual({ '10.96.0.10:80': ['10.1.0.1:8080', '10.1.0.2:8080'] });
+    await put('web.yaml', webFile({ backends: ['10.1.0.3'] }));
+    await expect.poll(() => writer.table()).toEqual({ '10.96.0.10:80': ['10.1.0.3:8080'] });
+    await put('web.yaml', 'kind: [oops');
+    await expect.poll(() => services.files().map(({ status }) => status)).toEqual(['last-accepted']);
+    expect(services.status()).toMatchObject({ state: 'Warning', msg: expect.stringMatching(/web\.yaml:1/) });
+    expect(writer.table()).toEqual({ '10.96.0.10:80': ['10.1.0.3:8080'] });
+    await restart();
+    expect(writer.table()).toEqual({ '10.96.0.10:80': ['10.1.0.3:8080'] });
+    await rm(join(folder, 'web.yaml'));
+    await expect.poll(() => writer.table()).toEqual({});
+    expect(services.status()).toEqual({ state: 'Ok' });
+  });
+
+  it('are shown as the API shows them', async () => {
+    await put('web.yaml', webFile());
+    await expect.poll(() => services.list().length).toBe(1);
+    const [service] = services.list();
+    expect(service).toMatchObject({
+      spec: { 'frontend-address': { ip: '10.96.0.10', port: 80, protocol: 'TCP', scope: 'external' }, flags: { type: 'ClusterIP', name: 'web', namespace: 'shop' }, 'backend-addresses': [{ ip: '10.1.0.1', port: 8080, state: 'active' }, { ip: '10.1.0.2' }] },
+      status: { source: 'web.yaml' },
+    });
+    expect(services.get(service!.spec.id)).toEqual(service);
+    expect(() => services.get(999)).toThrow(/there is no service 999/);
+    await expect(services.delete(service!.spec.id)).rejects.toThrow(/comes from the file web\.yaml/);
+  });
+});
+
+describe('services over the API', () => {
+  it('are in force when the call returns, replace each other, survive a restart and go', async () => {
+    expect(await services.put(7, request('10.96.0.7', '10.1.0.1'))).toMatchObject({ spec: { id: 7 }, status: { source: 'api', realized: { id: 7, 'backend-addresses': [{ ip: '10.1.0.1', state: 'active' }] } } });
+    expect(writer.table()).toEqual({ '10.96.0.7:80': ['10.1.0.1:8080'] });
+    await services.put(7, request('10.96.0.7', '10.1.0.2', '10.1.0.3'));
+    await services.put(8, { ...request('fd00::8', 'fd00::1'), flags: { type: 'LoadBalancer', name: 'lb', namespace: 'edge' } });
+    const both = { '10.96.0.7:80': ['10.1.0.2:8080', '10.1.0.3:8080'], '[fd00::8]:80': ['[fd00::1]:8080'] };
+    expect(writer.table()).toEqual(both);
+    await restart();
+    expect(writer.table()).toEqual(both);
+    expect(services.list().map(({ spec }) => [spec.id, spec.flags.type, spec.flags.name])).toEqual([[7, 'ClusterIP', undefined], [8, 'LoadBalancer', 'lb']]);
+    await services.delete(7);
+    expect(writer.table()).toEqual({ '[fd00::8]:80': ['[fd00::1]:8080'] });
+    await expect(services.delete(7)).rejects.toThrow(/there is no service 7/);
+    expect(await readdir(join(base, 'state', 'service-api'))).toEqual(['8.json']);
+    expect(services.events).toEqual({ add: 2, update: 0, delete: 1 });
+  });
+
+  it('that conflict with others are refused, and everything is as before', async () => {
+    await services.put(7, request('10.96.0.7', '10.1.0.1'));
+    await put('web.yaml', webFile());
+    await expect.poll(() => Object.keys(writer.table()).length).toBe(2);
+    await expect(services.put(20, request('10.96.0.7', '10.1.0.9'))).rejects.toMatchObject({ code: 'conflict', message: expect.stringMatching(/API\/7 \(api\)/) });
+    await expect(services.put(20, request('10.96.0.10', '10.1.0.9'))).rejects.toMatchObject({ code: 'conflict' });
+    const taken = services.list().find(({ status }) => status.source === 'web.yaml')!.spec.id;
+    await expect(services.put(taken, request('10.96.0.99', '10.1.0.9'))).rejects.toMatchObject({ code: 'conflict' });
+    await expect(services.put(7, request('10.96.0.10', '10.1.0.9'))).rejects.toMatchObject({ code: 'conflict' });
+    expect(services.list().map(({ spec }) => spec['frontend-address'].ip).sort()).toEqual(['10.96.0.10', '10.96.0.7']);
+    expect(await readdir(join(base, 'state', 'service-api'))).toEqual(['7.json']);
+    expect(services.status()).toEqual({ state: 'Ok' });
+  });
+
+  it('that the kernel has no room for say so, and the others work', async () => {
+    writer.report = { changed: true, ended: [], failures: [{ id: 7, address: parseIp('10.96.0.7')!, port: 80, protocol: 6, scope: 'external', reason: 'backends-full', effect: 'reduced', message: 'the map of backends is full' }] };
+    expect((await services.put(7, request('10.96.0.7', '10.1.0.1'))).status.problem).toBe('the map of backends is full');
+    expect((await services.put(8, request('10.96.0.8', '10.1.0.1'))).status.problem).toBeUndefined();
+    expect(services.status()).toMatchObject({ state: 'Warning', msg: expect.stringContaining('service 7: the map of backends is full (reduced)') });
+  });
+
+  it('fail where the kernel fails, are kept, and are tried again with everything compared', async () => {
+    writer.failure = new Error('EPERM');
+    await expect(services.put(7, request('10.96.0.7', '10.1.0.1'))).rejects.toThrow('EPERM');
+    expect(services.status()).toMatchObject({ state: 'Failure', msg: 'EPERM' });
+    writer.failure = undefined;
+    await expect.poll(() => writer.calls.length, { timeout: 3000 }).toBeGreaterThan(1);
+    expect(writer.calls.at(-1)!.changed).toBeUndefined();
+    expect(services.status()).toEqual({ state: 'Ok' });
+    await services.put(8, request('10.96.0.8'));
+    expect(writer.calls.at(-1)!.changed).toBeDefined();
+  });
+
+  it('tell whose backends have gone', async () => {
+    writer.report = { changed: true, failures: [], ended: [{ record: { index: 1, pool: 1, address: parseIp('10.1.0.1')!, port: 8080, protocol: 6, state: 'active', zone: 0 }, generation: 4 }] };
+    await services.put(7, request('10.96.0.7'));
+    expect(ended).toMatchObject([{ generation: 4 }]);
+  });
+
+  it('are explained', async () => {
+    await services.put(7, request('10.96.0.7', '10.1.0.1'));
+    expect(services.explain({ client: '10.244.0.5', 'client-port': 4000, ip: '10.96.0.7', port: 80 })).toMatchObject({ verdict: 'backend', backend: '10.1.0.1:8080', service: 'API/7' });
+    expect(services.explain({ cookie: '12', ip: '10.96.0.7', port: 81 })).toMatchObject({ verdict: 'pass' });
+    for (const flow of [{ ip: 'web', port: 80, client: '10.0.0.1' }, { ip: '10.96.0.7', port: 80 }, { ip: '10.96.0.7', port: 80, client: 'me' }]) expect(() => services.explain(flow)).toThrow(/explain service/);
+  });
+});
+
+describe('NodePorts', () => {
+  it('are on the addresses that nodeport-addresses names', async () => {
+    await services.put(7, { ...request('0.0.0.0', '10.1.0.1'), 'frontend-address': { ip: '0.0.0.0', port: 30_080 }, flags: { type: 'NodePort' } });
+    expect(writer.calls.at(-1)!.nodeAddresses.map(({ text }) => text)).toEqual(['192.0.2.2', '127.0.0.1']);
+    await services.close();
+    await start([['nodeport-addresses', '192.0.2.0/24']]);
+    expect(writer.calls.at(-1)!.nodeAddresses.map(({ text }) => text)).toEqual(['192.0.2.2']);
+  });
+});
