@@ -28,14 +28,6 @@ export {
   type RowVerdictShape,
   type Slot,
 } from './state/desired.ts';
-export {
-  createPrefilter,
-  type Prefilter,
-  type PrefilterChange,
-  type PrefilterOutcome,
-  type PrefilterStore,
-} from './xdp/prefilter.ts';
-export type { DeniedList } from './xdp/denied-list.ts';
 export { openSocketLoadBalancer, type SocketLoadBalancer, type SocketLoadBalancerOptions } from './sockets/open.ts';
 export { detachSockets } from './sockets/links.ts';
 export { SOCKET_HOOKS, SOCKET_PROGRAMS, type SocketProgramName } from './sockets/programs.ts';
@@ -65,3 +57,13 @@ export type {
   ServiceRecord,
   ServiceRecords,
 } from './services/records.ts';
+export type { XdpAttachMode, XdpAttachResult } from './xdp/attach.ts';
+export type { DeniedList } from './xdp/denied-list.ts';
+export { openXdp, type Xdp } from './xdp/open.ts';
+export {
+  createPrefilter,
+  type Prefilter,
+  type PrefilterChange,
+  type PrefilterOutcome,
+  type PrefilterStore,
+} from './xdp/prefilter.ts';
