@@ -61,7 +61,7 @@ inline_always int from_device(struct xdp_md *ctx)
 SEC("xdp.frags")
 int cil_xdp_entry(struct xdp_md *ctx)
 {
-	__u32 bytes = ctx->data_end - ctx->data;
+	__u32 bytes = (long)ctx->data_end - (long)ctx->data;
 	int result = from_device(ctx);
 
 	if (!result)
