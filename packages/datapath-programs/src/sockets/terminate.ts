@@ -1,12 +1,11 @@
-import type { RawMap } from '@cilium-ts/bpf-maps';
 import { errorMessage } from '@cilium-ts/core';
 import { namespaceCookie, NetlinkError, openSocketDiagnostics, type InetSocket, type Namespace, type SocketDiagnostics, type SocketProtocol, type SocketState } from '@cilium-ts/netlink';
-import { forgetSocket, isStillConnected, socketsOfGoneBackends, type ConnectedSocket } from './candidates.ts';
+import { forgetSocket, isStillConnected, socketsOfGoneBackends, type ConnectedSocket, type SocketsMap } from './candidates.ts';
 
 /** What terminateSockets needs. */
 export interface TerminationDependencies {
   /** cilium_sockets. */
-  readonly sockets: Pick<RawMap, 'entries' | 'lookup' | 'delete'>;
+  readonly sockets: SocketsMap;
   /** Has the backend of this index and generation gone? Asked after its generation was withdrawn from cilium_backends. */
   readonly isGone: (index: number, generation: number) => boolean;
 }
@@ -47,7 +46,8 @@ const CONNECT_MS = 50;
  */
 export async function terminateSockets(dependencies: TerminationDependencies, options: TerminationOptions): Promise<TerminationReport> {
   const protocols = options.protocols ?? ['tcp', 'udp'];
-  const candidates = socketsOfGoneBackends(dependencies.sockets, dependencies.isGone).filter(({ protocol }) => protocols.includes(protocol));
+  const gone = await socketsOfGoneBackends(dependencies.sockets, dependencies.isGone);
+  const candidates = gone.filter(({ protocol }) => protocols.includes(protocol));
   const first = await pass(dependencies.sockets, candidates, options.namespaces);
   // a socket is in the map before its connect(2) has ended
   const left = first.left.filter((socket) => isStillConnected(dependencies.sockets, socket));
@@ -67,7 +67,7 @@ interface Pass {
   readonly failures: TerminationReport['failures'];
 }
 
-async function pass(sockets: TerminationDependencies['sockets'], candidates: readonly ConnectedSocket[], namespaces: TerminationOptions['namespaces']): Promise<Pass> {
+async function pass(sockets: SocketsMap, candidates: readonly ConnectedSocket[], namespaces: TerminationOptions['namespaces']): Promise<Pass> {
   const wanted = new Map(candidates.map((socket) => [socket.cookie, socket]));
   const failures: { namespace: Namespace | string; error: Error }[] = [];
   let destroyed = 0;
