@@ -51,6 +51,49 @@ int noop(struct __sk_buff *skb)
 	return 0;
 }
 
+// The same for XDP. What the program under test put in front of the packet is taken away again; the call for that is made
+// in front of the empty program too. A program with support for fragments can be called by its like only.
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} jump_xdp SEC(".maps");
+
+const volatile __u32 frame_length = 0;
+
+SEC("xdp.frags")
+int wrap_xdp(struct xdp_md *ctx)
+{
+	__u32 length = (long)ctx->data_end - (long)ctx->data;
+	__u64 *words;
+	__u8 *data;
+
+	if (bpf_xdp_adjust_head(ctx, (int)(length - frame_length)))
+		return NO_TAIL_CALL;
+	data = (void *)(long)ctx->data;
+	words = (void *)data;
+	if ((void *)(words + WORDS) > (void *)(long)ctx->data_end || port_offset > 56)
+		return NO_TAIL_CALL;
+#pragma unroll
+	for (int i = 0; i < WORDS; i++)
+		words[i] = headers[i];
+	if (ports > 1) {
+		__u32 next = turn + 1;
+
+		turn = next < ports ? next : 0;
+		*(__u16 *)(data + port_offset) = bpf_htons(first_port + turn);
+	}
+	bpf_tail_call(ctx, &jump_xdp, 0);
+	return NO_TAIL_CALL;
+}
+
+SEC("xdp.frags")
+int noop_xdp(struct xdp_md *ctx)
+{
+	return 0;
+}
+
 // The unit of the ratios: one hit in an LRU hash of 100,000 entries with a key of 40 bytes, like that of the flows.
 struct key {
 	__u64 words[5];

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Traffic for the benchmarks, where Node itself would be the bottleneck.
-//   traffic rr|crr|stream CLIENT SERVER ADDR PORT SECONDS
-//       CLIENT and SERVER are paths of network namespaces. Real connections from one to the other, both ends in this one
+//   traffic rr|crr|stream CLIENT SERVER ADDR PORT SECONDS [SERVER-PORT]
+//       CLIENT and SERVER are paths of network namespaces; the server listens on PORT unless on SERVER-PORT. Real connections from one to the other, both ends in this one
 //       thread, one after the other: no sleeping, no waking, no scheduler. Prints transactions or bits per second of the
 //       thread's CPU time, in which the kernel carries the packets the whole way.
+//   traffic connect first|again CLIENT ADDR PORT SECONDS
+//       connect(2) of UDP sockets, nothing is sent: the first of each of many sockets, or of one again and again. Prints
+//       nanoseconds of CPU time per call.
 //   traffic tick-send ADDR PORT MICROSECONDS    sends UDP datagrams that carry their time of sending
+//   traffic tick-send-each ADDR PORT MICROSECONDS   the same, from a socket that is not connected
 //   traffic tick-receive PORT MICROSECONDS      prints "up T" for the first datagram after a silence that long and
 //                                               "down T" when one begins; T: CLOCK_MONOTONIC ns when it was sent
 #define _GNU_SOURCE
@@ -175,17 +179,44 @@ static void measure(char mode, int listener, const struct addrinfo *address, dou
 	printf("%.0f\n", (double)count / ((double)time / 1e9));
 }
 
-static void tick_send(const struct addrinfo *address, long interval)
+#define SOCKETS 512
+
+// Sockets are made and closed off the clock.
+static void measure_connect(int again, const struct addrinfo *address, double seconds)
+{
+	uint64_t begin, time = 0, count = 0;
+	int fds[SOCKETS];
+
+	do {
+		for (int i = 0; i < SOCKETS; i++)
+			if (!again || i == 0)
+				fds[i] = socket(address->ai_family, SOCK_DGRAM, 0);
+		if (again && connect(fds[0], address->ai_addr, address->ai_addrlen) != 0)
+			fail("connect");
+		begin = now(CLOCK_THREAD_CPUTIME_ID);
+		for (int i = 0; i < SOCKETS; i++)
+			if (connect(fds[again ? 0 : i], address->ai_addr, address->ai_addrlen) != 0)
+				fail("connect");
+		time += now(CLOCK_THREAD_CPUTIME_ID) - begin;
+		count += SOCKETS;
+		for (int i = 0; i < (again ? 1 : SOCKETS); i++)
+			close(fds[i]);
+	} while ((double)time < seconds * 1e9);
+	printf("%.1f\n", (double)time / (double)count);
+}
+
+static void tick_send(const struct addrinfo *address, long interval, int each)
 {
 	int fd = socket(address->ai_family, SOCK_DGRAM, 0);
 	struct timespec pause = { .tv_sec = interval / 1000000, .tv_nsec = interval % 1000000 * 1000 };
 
-	if (connect(fd, address->ai_addr, address->ai_addrlen) != 0)
+	if (!each && connect(fd, address->ai_addr, address->ai_addrlen) != 0)
 		fail("connect");
 	for (;;) {
 		uint64_t time = now(CLOCK_MONOTONIC);
 
-		send(fd, &time, sizeof(time), 0);       // refused until the receiver listens
+		// refused until the receiver listens
+		sendto(fd, &time, sizeof(time), 0, each ? address->ai_addr : NULL, each ? address->ai_addrlen : 0);
 		nanosleep(&pause, NULL);
 	}
 }
@@ -217,13 +248,16 @@ int main(int argc, char **argv)
 
 	if (strcmp(mode, "tick-receive") == 0 && argc == 4) {
 		tick_receive(argv[2], atol(argv[3]));
-	} else if (strcmp(mode, "tick-send") == 0 && argc == 5) {
-		tick_send(resolve(argv[2], argv[3], SOCK_DGRAM), atol(argv[4]));
-	} else if ((strcmp(mode, "rr") == 0 || strcmp(mode, "crr") == 0 || strcmp(mode, "stream") == 0) && argc == 7) {
+	} else if (strcmp(mode, "connect") == 0 && argc == 7) {
+		enter(argv[3]);
+		measure_connect(strcmp(argv[2], "again") == 0, resolve(argv[4], argv[5], SOCK_DGRAM), atof(argv[6]));
+	} else if ((strcmp(mode, "tick-send") == 0 || strcmp(mode, "tick-send-each") == 0) && argc == 5) {
+		tick_send(resolve(argv[2], argv[3], SOCK_DGRAM), atol(argv[4]), strcmp(mode, "tick-send-each") == 0);
+	} else if ((strcmp(mode, "rr") == 0 || strcmp(mode, "crr") == 0 || strcmp(mode, "stream") == 0) && (argc == 7 || argc == 8)) {
 		int listener;
 
 		enter(argv[3]);
-		listener = listen_on(argv[5], SOCK_STREAM);
+		listener = listen_on(argv[argc == 8 ? 7 : 5], SOCK_STREAM);
 		enter(argv[2]);
 		measure(mode[0], listener, resolve(argv[4], argv[5], SOCK_STREAM), atof(argv[6]));
 	} else {

@@ -1,7 +1,12 @@
 import { agentBenchmarks } from './agent/agent-benchmarks.ts';
 import type { Benchmark } from './benchmark.ts';
+import { changeBenchmarks } from './lb/change-benchmarks.ts';
+import { connectBenchmarks } from './lb/connect-benchmarks.ts';
+import { crrBenchmarks } from './lb/crr-benchmarks.ts';
+import { maglevBenchmark } from './lb/maglev-benchmark.ts';
 import { packetBenchmarks } from './packet/packet-benchmarks.ts';
+import { servicePacketBenchmarks } from './packet/service-packet-benchmarks.ts';
 import { tcpBenchmarks } from './tcp/tcp-benchmarks.ts';
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [packetBenchmarks, tcpBenchmarks, agentBenchmarks];
+export const benchmarks: readonly Benchmark[] = [packetBenchmarks, servicePacketBenchmarks, tcpBenchmarks, maglevBenchmark, connectBenchmarks, changeBenchmarks, crrBenchmarks, agentBenchmarks];

@@ -7,14 +7,17 @@ export interface Place {
   readonly netns?: string;
   /** The CPU it may use; default: any. */
   readonly cpu?: number;
+  /** Folder of the cgroup that it runs in; default: this process's own. */
+  readonly cgroup?: string;
   readonly signal?: AbortSignal;
 }
 
 /** Starts a command; its standard output is a pipe. */
-export function start(command: readonly string[], { netns, cpu, signal }: Place = {}): ChildProcess {
+export function start(command: readonly string[], { netns, cpu, cgroup, signal }: Place = {}): ChildProcess {
   const enter = netns === undefined ? [] : ['nsenter', `--net=${netns}`];
   const pin = cpu === undefined ? [] : ['taskset', '-c', String(cpu)];
-  const [file = '', ...args] = [...enter, ...pin, ...command];
+  const join = cgroup === undefined ? [] : ['sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "$@"', cgroup];
+  const [file = '', ...args] = [...join, ...enter, ...pin, ...command];
   return spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(signal === undefined ? {} : { signal }) });
 }
 

@@ -11,15 +11,15 @@ Runs the benchmarks whose names begin with one of the prefixes (all without any)
   --list   only the names`;
 
 /** Other roles of this file, for the processes that it starts itself. */
-const roles: Readonly<Record<string, (argument: string) => Promise<void>>> = {
-  'packet-child': packetChild,
-  'event-reader': eventReader,
+const roles: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
+  'packet-child': (suite = '', wrapper = '') => packetChild(suite, wrapper),
+  'event-reader': (ring = '') => eventReader(ring),
 };
 
 async function main(args: string[]): Promise<number> {
   const role = roles[args[0] ?? ''];
   if (role !== undefined) {
-    await role(args[1] ?? '');
+    await role(...args.slice(1));
     return 0;
   }
   const { values, positionals: prefixes } = parseArgs({

@@ -8,9 +8,10 @@ import { PORTS } from './state.ts';
 import { wrapProgram, type WrappedPacket } from './wrapped-program.ts';
 
 /** Verdicts of tc (linux/pkt_cls.h). */
-const TC_ACT = { shot: 2, redirect: 7 } as const;
+export const TC_ACT = { shot: 2, redirect: 7 } as const;
 
-interface Scene {
+/** Who sends to whom. */
+export interface Scene {
   readonly wrapper: string;
   readonly client: Pod;
   readonly server: Pod;
@@ -45,20 +46,27 @@ export async function buildCases({ wrapper, bpffs }: { wrapper: string; bpffs: s
       await observed.check();
     },
     [Symbol.asyncDispose]: async () => {
-      for (const { program, empty } of cases) {
-        program[Symbol.dispose]();
-        empty[Symbol.dispose]();
-      }
+      disposeCases(cases);
       await quiet[Symbol.asyncDispose]();
       await observed[Symbol.asyncDispose]();
     },
   };
 }
 
-const fromClient = ({ client, server }: Scene, rest: Pick<Segment, 'family' | 'destinationPort' | 'flags'>): Uint8Array =>
+/** Closes the programs of cases. */
+export function disposeCases(cases: readonly PacketCase[]): void {
+  for (const { program, empty } of cases) {
+    program[Symbol.dispose]();
+    empty[Symbol.dispose]();
+  }
+}
+
+/** A packet of the client's. */
+export const fromClient = ({ client, server }: Scene, rest: Pick<Segment, 'family' | 'destinationPort' | 'flags'>): Uint8Array =>
   segment({ from: client, to: server, sourcePort: ROTATION.first, ...rest });
 
-async function unit(scene: Scene): Promise<PacketCase> {
+/** The unit of the ratios. */
+export async function unit(scene: Scene): Promise<PacketCase> {
   const wrapped: WrappedPacket = { packet: fromClient(scene, { family: 4, destinationPort: PORTS.allowed, flags: ['ack'] }), ifindex: scene.client.ifindex };
   return { name: UNIT, program: await wrapProgram(scene.wrapper, 'lookup', wrapped), empty: await wrapProgram(scene.wrapper, 'noop', wrapped), verdict: 1 };
 }
@@ -73,8 +81,11 @@ async function drop(name: string, scene: Scene, stage: Stage, ports: number): Pr
   return pair(name, scene, stage, { packet, ports, verdict: TC_ACT.shot });
 }
 
-/** Every packet of a burst opens a flow. Those of the burst before are deleted first, so that the table has room. */
-async function newFlow(name: string, scene: Scene, stage: Stage): Promise<PacketCase> {
+/**
+ * Every packet of a burst opens a flow, of so many entries. Those of the burst before are deleted first, so that the table
+ * has room.
+ */
+export async function newFlow(name: string, scene: Scene, stage: Stage, entries = 1): Promise<PacketCase> {
   const packet = fromClient(scene, { family: 4, destinationPort: PORTS.fresh, flags: ['syn'] });
   const base = await pair(name, scene, stage, { packet, ports: BURST, verdict: TC_ACT.redirect });
   const flows = stage.datapath.maps.cilium_flows;
@@ -88,13 +99,14 @@ async function newFlow(name: string, scene: Scene, stage: Stage): Promise<Packet
       // Each burst uses the same ports, so the keys need to be collected only once; then their presence is enough.
       made ??= flowKeys(flows, PORTS.fresh);
       const last = made.keys.subarray((made.count - 1) * flows.keySize, made.count * flows.keySize);
-      if (made.count !== BURST || flows.lookup(last) === undefined) throw new Error(`measuring ${name}: ${made.count} flows were made by ${BURST} packets`);
+      if (made.count !== BURST * entries || flows.lookup(last) === undefined) throw new Error(`measuring ${name}: ${made.count} flows were made by ${BURST} packets`);
     },
   };
 }
 
-async function pair(name: string, { wrapper, client }: Scene, { datapath }: Stage, spec: { packet: Uint8Array; ports: number; verdict: number }): Promise<PacketCase> {
-  const wrapped: WrappedPacket = { packet: spec.packet, ifindex: client.ifindex, ports: spec.ports, firstPort: ROTATION.first };
+/** A packet through the shipped program; the client's, unless another device is named. */
+export async function pair(name: string, { wrapper, client }: Scene, { datapath }: Stage, spec: { packet: Uint8Array; ports: number; verdict: number; ifindex?: number }): Promise<PacketCase> {
+  const wrapped: WrappedPacket = { packet: spec.packet, ifindex: spec.ifindex ?? client.ifindex, ports: spec.ports, firstPort: ROTATION.first };
   return {
     name,
     program: await wrapProgram(wrapper, datapath.programs.fromContainer, wrapped),

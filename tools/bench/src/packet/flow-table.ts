@@ -12,6 +12,8 @@ interface Establish {
   readonly program: Program;
   readonly client: Pod;
   readonly server: Pod;
+  /** The service by whose address the client reaches the server. Default: none. */
+  readonly service?: Pod;
   readonly family: 4 | 6;
   readonly destinationPort: number;
   /** How many client ports, from ROTATION.first up. */
@@ -19,8 +21,8 @@ interface Establish {
 }
 
 /** Opens connections as two pods would: SYN, SYN-ACK, ACK, each through the program under test. */
-export async function establish({ wrapper, program, client, server, family, destinationPort, count }: Establish): Promise<void> {
-  const forth = { from: client, to: server, family, sourcePort: ROTATION.first, destinationPort } as const;
+export async function establish({ wrapper, program, client, server, service = server, family, destinationPort, count }: Establish): Promise<void> {
+  const forth = { from: client, to: service, family, sourcePort: ROTATION.first, destinationPort } as const;
   const back = { from: server, to: client, family, sourcePort: destinationPort, destinationPort: ROTATION.first } as const;
   const rotation = { ports: count, firstPort: ROTATION.first };
   const steps: WrappedPacket[] = [

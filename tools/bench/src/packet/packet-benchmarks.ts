@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { BenchContext, Benchmark } from '../benchmark.ts';
 import { buildWrapper } from '../build-tools.ts';
 import { relative, type BenchResult } from '../result.ts';
-import type { MeasuredCase } from './packet-child.ts';
+import type { MeasuredCase, Suite } from './packet-child.ts';
 
 /** Costs of single packets through the shipped programs, in look-ups of an LRU hash. */
 export const packetBenchmarks: Benchmark = {
@@ -20,7 +20,7 @@ export const UNIT = 'lru-hash hit, 40-byte key, 100,000 entries';
 const CPU = '1';
 
 async function run({ wanted, progress, signal }: BenchContext): Promise<BenchResult[]> {
-  const measured = await measureInNamespace(buildWrapper(), progress, signal);
+  const measured = await measureInNamespace('pods', progress, signal);
   const unit = measured.find(({ name }) => name === UNIT);
   if (unit === undefined) throw new Error('measuring packets: the unit of the ratios is missing');
   return measured
@@ -29,9 +29,9 @@ async function run({ wanted, progress, signal }: BenchContext): Promise<BenchRes
 }
 
 /** Runs packet-child.ts in network and mount namespaces of its own: devices, pins and mounts go with the process. */
-function measureInNamespace(wrapper: string, progress: (text: string) => void, signal: AbortSignal): Promise<MeasuredCase[]> {
+export function measureInNamespace(suite: Suite, progress: (text: string) => void, signal: AbortSignal): Promise<MeasuredCase[]> {
   const self = process.argv[1] ?? '';
-  const command = ['--net', '--mount', '--propagation', 'private', 'taskset', '-c', CPU, process.execPath, self, 'packet-child', wrapper];
+  const command = ['--net', '--mount', '--propagation', 'private', 'taskset', '-c', CPU, process.execPath, self, 'packet-child', suite, buildWrapper()];
   const child = spawn('unshare', command, { stdio: ['ignore', 'pipe', 'pipe'], signal });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ip } from './pods.ts';
 import { buildCases } from './cases.ts';
+import { buildServiceCases } from './service-cases.ts';
 import { measureInterleaved, type PacketCost } from './measure.ts';
 
 /** What one case cost, as it travels to the parent process. */
@@ -13,11 +14,15 @@ export interface MeasuredCase extends PacketCost {
 
 const ROUNDS = 80;
 
-/** Measures all packet cases in the current namespaces, which must be this process's own. Prints JSON. */
-export async function packetChild(wrapper: string): Promise<void> {
+/** Which cases are measured together. */
+export type Suite = keyof typeof SUITES;
+const SUITES = { pods: buildCases, services: buildServiceCases } as const;
+
+/** Measures all cases of a suite (`SUITE WRAPPER`) in the current namespaces, which must be this process's own. Prints JSON. */
+export async function packetChild(suite: string, wrapper: string): Promise<void> {
   const bpffs = mountBpffs();
   ip('link set lo up');
-  await using stage = await buildCases({ wrapper, bpffs });
+  await using stage = await SUITES[suite as Suite]({ wrapper, bpffs });
   const costs = await measureInterleaved(stage.cases, ROUNDS, (round) => {
     if (round % 20 === 0) console.error(`packets: round ${round} of ${ROUNDS}`);
   });

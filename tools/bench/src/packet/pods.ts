@@ -43,6 +43,11 @@ function parsed<T>(parse: (text: string) => T | undefined, text: string): T {
   return value;
 }
 
+/** A made-up address that stands for a server: what is needed of it to build packets to it. */
+export function serviceFor(server: Pod): Pod {
+  return { ...server, ipv4: parsed(parseIp, '10.96.0.10') };
+}
+
 /** Runs one `ip` command. */
 export function ip(command: string): void {
   const { status, stderr, error } = spawnSync('ip', command.split(' '), { encoding: 'utf8' });

@@ -5,6 +5,9 @@ import { createInterface } from 'node:readline';
 import { openDatapath, type Datapath } from '@cilium-ts/datapath-programs';
 import { METRIC_REASON, DROP_REASON } from '@cilium-ts/datapath-layout';
 import type { EventReaderReport } from './event-reader.ts';
+import { balancerOf } from '../lb/balancer.ts';
+import { serviceSet, type BenchService } from '../lb/service-set.ts';
+import { writeServices } from '../lb/socket-services.ts';
 import { establish, ROTATION } from './flow-table.ts';
 import type { Pod } from './pods.ts';
 import { desiredState, PORTS, SIZES } from './state.ts';
@@ -23,10 +26,12 @@ interface StageOptions {
   readonly server: Pod;
   /** Report events, to a reader in a process of its own on the other CPU; else none are made. */
   readonly observed: boolean;
+  /** Ten thousand services, one of which leads from this address to the server on ports that it serves. Default: none. */
+  readonly service?: Pod;
 }
 
 /** Loads the shipped programs and fills their maps. */
-export async function openStage({ wrapper, bpfRoot, client, server, observed }: StageOptions): Promise<Stage> {
+export async function openStage({ wrapper, bpfRoot, client, server, observed, service }: StageOptions): Promise<Stage> {
   const events = observed ? 1 : 0;
   const datapath = await openDatapath({}, { bpfRoot, config: { eventsDrop: events, eventsVerdict: events, eventsTrace: events } });
   const { failures } = await datapath.apply(desiredState(client, server));
@@ -34,9 +39,16 @@ export async function openStage({ wrapper, bpfRoot, client, server, observed }: 
   await datapath.settled();
   const reader = observed ? await startReader(join(bpfRoot, 'cilium_events')) : undefined;
   const shared = { wrapper, program: datapath.programs.fromContainer, client, server };
-  await establish({ ...shared, family: 4, destinationPort: PORTS.allowed, count: ROTATION.ports });
-  await establish({ ...shared, family: 4, destinationPort: PORTS.alsoAllowed, count: SIZES.flows - ROTATION.ports - 1 });
-  await establish({ ...shared, family: 6, destinationPort: PORTS.allowed, count: 1 });
+  if (service === undefined) {
+    await establish({ ...shared, family: 4, destinationPort: PORTS.allowed, count: ROTATION.ports });
+    await establish({ ...shared, family: 4, destinationPort: PORTS.alsoAllowed, count: SIZES.flows - ROTATION.ports - 1 });
+    await establish({ ...shared, family: 6, destinationPort: PORTS.allowed, count: 1 });
+  } else {
+    await writeServices(await datapath.services(), balancerOf(servicesBeside(service, server)));
+    // A flow to a service has two entries, and those that are opened while it is measured need room too.
+    await establish({ ...shared, family: 4, destinationPort: PORTS.alsoAllowed, count: ROTATION.ports });
+    await establish({ ...shared, service, family: 4, destinationPort: PORTS.allowed, count: SERVICE_FLOWS });
+  }
   return {
     datapath,
     check: async () => {
@@ -48,6 +60,15 @@ export async function openStage({ wrapper, bpfRoot, client, server, observed }: 
       await datapath.close();
     },
   };
+}
+
+const SERVICE_FLOWS = 10_000;
+const SERVICES = 10_000;
+
+/** Ten thousand services; the last ones are those that are used. */
+function servicesBeside(service: Pod, server: Pod): BenchService[] {
+  const used = [PORTS.allowed, PORTS.fresh].map((port): BenchService => ({ name: `used-${port}`, address: service.ipv4.text, port, backends: [{ address: server.ipv4.text, port }] }));
+  return [...serviceSet({ count: SERVICES - used.length, prefix: '172.31', backend: server.ipv4.text, backendPort: PORTS.allowed }).services, ...used];
 }
 
 /** All packets were forwarded or denied by policy, and the ring had room for every event: nothing else was measured. */

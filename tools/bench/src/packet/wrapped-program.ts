@@ -1,4 +1,4 @@
-import { openObject, skbContext, createTestRunBuffers, testRunCpuNs, type BpfMap, type BpfObject, type Program, type TestRunBuffers } from 'libbpf-napi';
+import { openObject, skbContext, createTestRunBuffers, testRunCpuNs, xdpContext, SKB_CONTEXT_SIZE, XDP_CONTEXT_SIZE, type BpfMap, type BpfObject, type Program, type TestRunBuffers } from 'libbpf-napi';
 
 /** What the wrapper calls: a program under test, or one of its own. */
 export type Target = Program | 'noop' | 'lookup';
@@ -13,7 +13,15 @@ export interface WrappedPacket {
   readonly firstPort?: number;
   /** Which port changes. Default: the source's. */
   readonly rotate?: 'source' | 'destination';
+  /** Where the program under test runs. Default: tc. */
+  readonly hook?: 'tc' | 'xdp';
 }
+
+/** Names in bpf/wrapper.bpf.c. */
+const HOOKS = {
+  tc: { wrap: 'wrap', noop: 'noop', jump: 'jump', ctx: SKB_CONTEXT_SIZE },
+  xdp: { wrap: 'wrap_xdp', noop: 'noop_xdp', jump: 'jump_xdp', ctx: XDP_CONTEXT_SIZE },
+} as const;
 
 /** What a burst of test runs took. */
 export interface Burst {
@@ -30,15 +38,17 @@ export interface WrappedProgram extends Disposable {
 
 /** Loads a wrapper of its own around `target`. */
 export async function wrapProgram(object: string, target: Target, wrapped: WrappedPacket): Promise<WrappedProgram> {
-  const { packet, ifindex } = wrapped;
+  const { packet, ifindex, hook = 'tc' } = wrapped;
+  const { wrap, noop, jump, ctx } = HOOKS[hook];
   const loaded = await load(object, wrapped);
-  const jump = loaded.map('jump');
-  jump.update(u32(0), u32((typeof target === 'string' ? loaded.program(target) : target).fd));
+  const called = typeof target === 'string' ? loaded.program(target === 'noop' ? noop : target) : target;
+  loaded.map(jump).update(u32(0), u32(called.fd));
   if (target === 'lookup') fillUnit(loaded.map('unit'));
-  const buffers = createTestRunBuffers({ dataIn: packet.length, dataOut: 0, ctx: 192 });
+  const buffers = createTestRunBuffers({ dataIn: packet.length, dataOut: 0, ctx });
   buffers.dataIn.set(packet);
-  skbContext({ ifindex, ingressIfindex: ifindex }, buffers.ctxIn);
-  const program = loaded.program('wrap');
+  if (hook === 'tc') skbContext({ ifindex, ingressIfindex: ifindex }, buffers.ctxIn);
+  else xdpContext({ size: packet.length, ingressIfindex: ifindex }, buffers.ctxIn);
+  const program = loaded.program(wrap);
   return {
     burst: (repeat) => runBurst(program, buffers, repeat),
     [Symbol.dispose]: () => loaded.close(),
@@ -54,6 +64,7 @@ async function load(object: string, { packet, ports = 1, firstPort = 1024, rotat
     .setConfig('ports', ports)
     .setConfig('first_port', firstPort)
     .setConfig('unit_key', unitKey(0))
+    .setConfig('frame_length', packet.length)
     .load();
 }
 

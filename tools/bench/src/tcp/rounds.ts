@@ -14,7 +14,8 @@ export interface Course {
   readonly signal: AbortSignal;
 }
 
-const PORT = 5000;
+/** Where the server listens. */
+export const PORT = 5000;
 const ROUNDS = 41;
 /** Of CPU time. */
 const SECONDS = 0.15;

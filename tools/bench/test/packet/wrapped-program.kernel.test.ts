@@ -19,6 +19,11 @@ describe('a wrapped program', () => {
     expect(lookup.burst(1000).verdict).toBe(1);
   });
 
+  it('runs under XDP too', async () => {
+    using noop = await wrapProgram(buildWrapper(), 'noop', { packet: bytes, ifindex: 0, hook: 'xdp', ports: 100, firstPort: 10_000 });
+    expect(noop.burst(1000).verdict).toBe(0);
+  });
+
   it('costs more with a look-up than without', async () => {
     using empty = await wrapProgram(buildWrapper(), 'noop', { packet: bytes, ifindex: 1 });
     using program = await wrapProgram(buildWrapper(), 'lookup', { packet: bytes, ifindex: 1 });
