@@ -21,7 +21,10 @@ export interface NodePrograms extends Disposable {
   /** The maps by pin name, for reading. */
   readonly maps: Readonly<Record<ObjectMapName<'bpf_netdev'>, BpfMap>>;
   readonly programs: { readonly fromNetdev: Program; readonly toNetdev: Program };
-  /** Tells the programs the node's addresses by device, and which devices masquerade. Before attach(). */
+  /**
+   * Tells the programs the node's addresses by device, and which devices masquerade. Before attach(). Connections that
+   * were given an address which is gone are forgotten.
+   */
   setDevices(devices: readonly NodeDevice[]): Promise<void>;
   /** Destinations that see endpoints' own addresses: native routing, pods' prefixes, addresses of nodes, ip-masq exclusions. */
   setMasqueradeExclusions(cidrs: readonly Cidr[]): Promise<void>;
@@ -54,7 +57,7 @@ export async function openNodePrograms(dependencies: DatapathDependencies, optio
   const loaded = await loadObject({ object: 'bpf_netdev', programs: PROGRAMS }, { ...options, config }, logger);
   const { maps } = loaded;
   const programs = { fromNetdev: loaded.programs.cil_from_netdev, toNetdev: loaded.programs.cil_to_netdev };
-  const tables = createNodeTables({ devices: maps.cilium_node_devices, exclusions: maps.cilium_ipmasq, gracePeriod: membarrierGlobal });
+  const tables = createNodeTables({ devices: maps.cilium_node_devices, exclusions: maps.cilium_ipmasq, nat: maps.cilium_nat, gracePeriod: membarrierGlobal });
   const close = (): void => loaded.close();
   return {
     maps,

@@ -1,7 +1,6 @@
-import { encodeBytes } from '@cilium-ts/bpf-maps';
+import { decodeBytes, encodeBytes, type RawMap } from '@cilium-ts/bpf-maps';
 import { ipToKey16, type Cidr, type IpAddress } from '@cilium-ts/core';
-import { MASQUERADE_FLAG, nodeDevice, prefixKey } from '@cilium-ts/datapath-layout';
-import type { RawMap } from '@cilium-ts/bpf-maps';
+import { MASQUERADE_FLAG, NAT_FLAG, natEntry, natKey, nodeDevice, prefixKey } from '@cilium-ts/datapath-layout';
 import { u32Bytes } from '../write/encode.ts';
 
 /** A device of the node to the outside. */
@@ -18,13 +17,17 @@ export interface NodeDevice {
 export interface NodeTableStore {
   readonly devices: RawMap;
   readonly exclusions: RawMap;
+  readonly nat: RawMap;
   /** Resolves when no program runs any more that ran when it was called. */
   readonly gracePeriod: () => Promise<void>;
 }
 
 /** Writes what the programs of the node's devices are told. */
 export interface NodeTables {
-  /** Replaces the devices. Idempotent; what is the same is not written. */
+  /**
+   * Replaces the devices. Idempotent; what is the same is not written. Connections translated to an address that is gone
+   * are forgotten: their answers could not come any more, and what they send next gets the new one.
+   */
   setDevices(devices: readonly NodeDevice[]): Promise<void>;
   /** Replaces the destinations that are not masqueraded. */
   setExclusions(cidrs: readonly Cidr[]): Promise<void>;
@@ -44,7 +47,12 @@ export function createNodeTables(store: NodeTableStore): NodeTables {
   return {
     setDevices: (devices) => {
       const wanted = new Map(devices.map((device) => [hex(u32Bytes(device.ifindex)), deviceBytes(device)]));
-      return inTurn(() => replaceAll(store.devices, wanted, store.gracePeriod));
+      return inTurn(async () => {
+        const before = addressesOf(Array.from(store.devices.entries(), ([, value]) => value));
+        await replaceAll(store.devices, wanted, store.gracePeriod);
+        const gone = without(before, addressesOf([...wanted.values()]));
+        if (gone.size > 0) forgetTranslations(store.nat, gone);
+      });
     },
     setExclusions: (cidrs) => {
       const wanted = new Map(cidrs.map((cidr) => [hex(prefixBytes(cidr)), u32Bytes(1)]));
@@ -68,6 +76,21 @@ async function replaceAll(map: RawMap, wanted: ReadonlyMap<string, Uint8Array>, 
   if (gone.length > 0) await gracePeriod();
 }
 
+/** The addresses of devices, as text. */
+function addressesOf(devices: readonly Uint8Array[]): Set<string> {
+  const all = devices.map((device) => decodeBytes(nodeDevice, device)).flatMap(({ address4, address6 }) => [hex(address4), hex(address6)]);
+  return new Set(all.filter((text) => !/^0*$/.test(text)));
+}
+
+function forgetTranslations(nat: RawMap, gone: ReadonlySet<string>): void {
+  for (const [key, value] of [...nat.entries()]) {
+    const entry = decodeBytes(natEntry, value);
+    if (!(entry.flags & NAT_FLAG.ALLOCATED)) continue;
+    const chosen = entry.flags & NAT_FLAG.REPLY ? decodeBytes(natKey, key).destination : entry.source;
+    if (gone.has(hex(chosen))) nat.delete(key);
+  }
+}
+
 function deviceBytes({ ipv4, ipv6, masquerade = {} }: NodeDevice): Uint8Array {
   const none = new Uint8Array(16);
   const flags = (masquerade.ipv4 ? MASQUERADE_FLAG.IPV4 : 0) | (masquerade.ipv6 ? MASQUERADE_FLAG.IPV6 : 0);
@@ -78,5 +101,6 @@ function prefixBytes({ address, prefixLength, family }: Cidr): Uint8Array {
   return encodeBytes(prefixKey, { prefixlen: prefixLength + (family === 4 ? 96 : 0), address: ipToKey16(address) });
 }
 
+const without = (all: ReadonlySet<string>, some: ReadonlySet<string>): ReadonlySet<string> => new Set([...all].filter((each) => !some.has(each)));
 const hex = (data: Uint8Array): string => Buffer.from(data).toString('hex');
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'));
