@@ -27,10 +27,14 @@ export interface Spec {
   readonly pools: Readonly<Record<string, PoolSpec>>;
 }
 
-/** Gives names numbers: the same name keeps its number, and one that was given back comes last. */
-export function createNumbers(first: number, count: number): { of(name: string): number; keep(names: ReadonlySet<string>): void } {
+/**
+ * Gives names numbers: the same name keeps its number. One that was given back comes last, or (`hasty`) as soon as the
+ * next records are made.
+ */
+export function createNumbers(first: number, count: number, hasty = false): { of(name: string): number; keep(names: ReadonlySet<string>): void } {
   const free = Array.from({ length: count }, (_, index) => first + index);
   const taken = new Map<string, number>();
+  const returned: number[] = [];
   return {
     of(name) {
       const known = taken.get(name);
@@ -40,10 +44,11 @@ export function createNumbers(first: number, count: number): { of(name: string):
       return number;
     },
     keep(names) {
+      free.unshift(...returned.splice(0));
       for (const [name, number] of [...taken]) {
         if (names.has(name)) continue;
         taken.delete(name);
-        free.push(number);
+        (hasty ? returned : free).push(number);
       }
     },
   };
@@ -65,8 +70,8 @@ export function createPoolNumbers(): (name: string, generation: number) => numbe
   };
 }
 
-export function createNumbering(sizes: { services?: number; backends?: number } = {}, poolNumber = createPoolNumbers()): Numbering {
-  const ids = createNumbers(1, sizes.services ?? 63);
+export function createNumbering(sizes: { services?: number; backends?: number; hasty?: boolean } = {}, poolNumber = createPoolNumbers()): Numbering {
+  const ids = createNumbers(1, sizes.services ?? 63, sizes.hasty);
   const wildcards = createNumbers(65_536, 64);
   const lives = new Map<string, number>();
   let present = new Set<string>();
@@ -77,7 +82,7 @@ export function createNumbering(sizes: { services?: number; backends?: number } 
       present = new Set(names);
     },
   };
-  const indexes = createNumbers(1, sizes.backends ?? 63);
+  const indexes = createNumbers(1, sizes.backends ?? 63, sizes.hasty);
   return {
     records(spec) {
       const wanted = spec.fronts.map((front) => ({ front, identity: frontIdentity(front) }));
