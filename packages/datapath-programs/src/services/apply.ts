@@ -12,6 +12,8 @@ const MAX_ROUNDS = 4;
  */
 export async function applyPass(pass: Pass): Promise<ServiceApplyReport> {
   const { state, desired } = pass;
+  // Until the end is reached, nobody knows what still differs.
+  state.compareAll = true;
   state.triedAt = state.room;
   for (const id of [...state.failures.keys()]) if (!desired.records.services.has(id)) state.failures.delete(id);
   state.vips.setNodeAddresses(desired.nodeAddresses);

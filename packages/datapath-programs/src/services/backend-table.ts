@@ -1,5 +1,5 @@
 import { ipFromKey16 } from '@cilium-ts/core';
-import { backend, backendOffsets, BACKEND_STATE } from '@cilium-ts/datapath-layout';
+import { ADDRESS_SIZE, backend, backendOffsets, BACKEND_STATE } from '@cilium-ts/datapath-layout';
 import { putKey16 } from './key16.ts';
 import type { WordBlock } from './ports.ts';
 import type { BackendRecord, EndedBackend } from './records.ts';
@@ -130,9 +130,18 @@ export function* readBackends(words: WordBlock): Iterable<BackendRecord & { read
     words.read(first * BACKEND_WORDS, chunk);
     const view = new DataView(chunk.buffer);
     for (let offset = 0; offset < chunk.byteLength; offset += backend.size) {
-      if (view.getUint32(offset + backendOffsets.generation, true) === 0) continue;
-      const { address, generation, pool, port, protocol, state, zone } = backend.decode(view, offset);
-      yield { index: first + offset / backend.size, pool, address: ipFromKey16(address), port, protocol, state: STATES[state] ?? 'active', zone, generation };
+      const generation = view.getUint32(offset + backendOffsets.generation, true);
+      if (generation === 0) continue;
+      yield {
+        index: first + offset / backend.size,
+        pool: view.getUint32(offset + backendOffsets.pool, true),
+        address: ipFromKey16(new Uint8Array(chunk.buffer, offset + backendOffsets.address, ADDRESS_SIZE)),
+        port: view.getUint16(offset + backendOffsets.port),
+        protocol: view.getUint8(offset + backendOffsets.protocol),
+        state: STATES[view.getUint8(offset + backendOffsets.state)] ?? 'active',
+        zone: view.getUint8(offset + backendOffsets.zone),
+        generation,
+      };
     }
   }
 }

@@ -44,16 +44,13 @@ interface Scope {
 }
 
 /**
- * Compares what is with what should be. Changes nothing but that, until the plan has been carried out, nothing is known
- * about the differences to the desired records.
+ * Compares what is with what should be. Changes nothing.
  * @throws RangeError for records that contradict each other
  */
 export function planPass(state: ServicesState, desired: DesiredServices): Pass {
-  const known = !state.compareAll;
-  state.compareAll = true;
-  const first = planScope(state, desired, scopeOf(state, desired, { known, again: state.room !== state.triedAt }));
+  const first = planScope(state, desired, scopeOf(state, desired, state.room !== state.triedAt));
   // What goes makes room for what found none.
-  const pass = first.removing.size > 0 && state.failures.size > 0 ? planScope(state, desired, scopeOf(state, desired, { known, again: true })) : first;
+  const pass = first.removing.size > 0 && state.failures.size > 0 ? planScope(state, desired, scopeOf(state, desired, true)) : first;
   for (const pool of pass.touched) checkRun(desired, pool);
   return pass;
 }
@@ -66,8 +63,8 @@ function planScope(state: ServicesState, desired: DesiredServices, scope: Scope)
   return { state, desired, touched, ...backends, ...services, wantsResting, latePools: new Set(), final: false, changed: false, ended: [] };
 }
 
-function scopeOf(state: ServicesState, { records, changed }: DesiredServices, { known, again }: { readonly known: boolean; readonly again: boolean }): Scope {
-  if (changed === undefined || !known) {
+function scopeOf(state: ServicesState, { records, changed }: DesiredServices, again: boolean): Scope {
+  if (changed === undefined || state.compareAll) {
     return {
       services: keysOfEither(records.services, state.byId),
       pools: keysOfEither(records.pools, state.pools),

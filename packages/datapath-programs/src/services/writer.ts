@@ -1,7 +1,7 @@
 import { errorMessage, type Logger } from '@cilium-ts/core';
 import { DatapathError } from '../error.ts';
 import { applyPass } from './apply.ts';
-import { planPass } from './plan.ts';
+import { planPass, type Pass } from './plan.ts';
 import type { ServiceStore } from './ports.ts';
 import type { DesiredServices, RestoredServices, ServiceApplyReport } from './records.ts';
 import { restoreServices, type ServicesState } from './state.ts';
@@ -44,6 +44,16 @@ async function reopen(deps: Dependencies): Promise<ServicesState> {
   return restoreServices(deps);
 }
 
+function plan(state: ServicesState, desired: DesiredServices): Pass {
+  try {
+    return planPass(state, desired);
+  } catch (error) {
+    // The changes that were named with these records are lost.
+    state.compareAll = true;
+    throw error;
+  }
+}
+
 class MapServiceWriter implements ServiceWriter {
   readonly restored: RestoredServices;
   readonly #deps: Dependencies;
@@ -69,10 +79,10 @@ class MapServiceWriter implements ServiceWriter {
         this.#state.rest.reclaim();
         return this.#state;
       });
-      let pass = planPass(state, desired);
+      let pass = plan(state, desired);
       if (pass.wantsResting) {
         await this.#repairing(() => state.rest.settle());
-        pass = planPass(state, desired);
+        pass = plan(state, desired);
       }
       try {
         return await this.#repairing(() => applyPass(pass));

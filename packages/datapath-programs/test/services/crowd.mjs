@@ -44,7 +44,7 @@ function connectMany(services, rate, seconds, turns) {
     socket.on('data', (data) => done(data.toString().trim()));
     socket.on('error', (error) => done(error.code));
     socket.on('close', () => done('closed'));
-    socket.setTimeout(20_000, () => done('timeout'));
+    socket.setTimeout(60_000, () => done('timeout'));
   };
   console.log('ready');
   const timer = setInterval(() => {
