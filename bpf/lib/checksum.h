@@ -32,16 +32,22 @@ inline_always __u32 sum_fold32(__u64 sum)
 	return (__u32)((sum & 0xffffffff) + (sum >> 32));
 }
 
-inline_always __u16 sum_fold(__u64 sum)
+/* What a sum of at most 17 bits over 16 comes to. */
+inline_always __u32 sum_wrap(__u32 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* A checksum as it stands in a header, after the change. */
-inline_always __u16 checksum_changed(__u16 check, __u64 change)
+inline_always __u32 sum_fold(__u64 sum)
 {
-	return ~sum_fold((__u16)~check + change);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16); /* at most 17 bits: two of 33 bits were added */
+	return sum_wrap(sum);
+}
+
+/* A checksum as it stands in a header, after a change that is folded already, or a few of them. */
+inline_always __u16 checksum_changed(__u16 check, __u32 change)
+{
+	return ~sum_wrap((__u16)~check + change);
 }

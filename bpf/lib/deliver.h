@@ -20,18 +20,15 @@ inline_always int deliver_local(struct __sk_buff *ctx, struct packet *p, __u32 s
 
 	if (!endpoint)
 		return -DROP_NO_LOCAL_ENDPOINT;
-	if (!(p->rewrite & REWRITE_HAIRPIN)) {
-		if (p->hop_limit <= 1 || (p->traits & TRAIT_OPTIONS) || exceeds_mtu(ctx, p, endpoint->mtu))
-			return 0;
+	if ((p->hop_limit <= 1 || (p->traits & TRAIT_OPTIONS) || exceeds_mtu(ctx, p, endpoint->mtu)) &&
+	    !(p->rewrite & REWRITE_HAIRPIN))
+		return 0;
+	if (p->rewrite)
+		result = translate(ctx, p, 1);
+	else
 		result = p->traits & TRAIT_IPV6 ? ipv6_hop(ctx) : ipv4_hop(ctx);
-		if (result < 0)
-			return result;
-	}
-	if (p->rewrite) {
-		result = translate(ctx, p);
-		if (result < 0)
-			return result;
-	}
+	if (result < 0)
+		return result;
 	header = packet_data(ctx);
 	if ((void *)header + ETHERNET_SIZE > packet_end(ctx))
 		return -DROP_WRITE_ERROR;
@@ -57,7 +54,7 @@ inline_always int deliver_from_container(struct __sk_buff *ctx, struct packet *p
 			return result;
 	}
 	if (p->rewrite & REWRITE_DESTINATION) {
-		int result = translate(ctx, p);
+		int result = translate(ctx, p, 0);
 
 		if (result < 0)
 			return result;

@@ -40,32 +40,18 @@ inline_always int source_holds(struct packet *p, __u32 end, __u32 identity, __u3
 	return endpoint && endpoint->ifindex == p->ingress_ifindex;
 }
 
-/* Notes what this packet changes. Most change nothing, so that CPUs do not take the line from each other. */
-inline_always void flow_touch(struct packet *p, struct flow *flow, __u32 state, __s32 age)
-{
-	__u32 bits = state_bits(p, p->source_index);
-
-	if (age > 0)
-		flow->last_seen = p->now;
-	if ((state & bits) != bits)
-		__sync_fetch_and_or(&flow->state, bits);
-	if (p->rewrite && (age > 0 || (state & bits) != bits))
-		partner_keep();
-}
-
 /*
  * 0: the flow allows the packet; flow_flags and peer_end say where it goes. 1: flow_decide has to (p->found). < 0:
  * dropped. `own` is the cell half of the device's endpoint.
  */
 inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32 to_container)
 {
-	__u32 source, mine, far, state, revision, began;
+	__u32 source, mine, far, state, revision, began, bits;
 	struct flow *flow;
 	__u64 expected;
 	__s32 age;
 
-	p->found = FOUND_NONE;
-	p->rewrite = REWRITE_NONE;
+	*(__u64 *)&p->found = 0;
 	/* a SYN is decided whatever the table says, so it does not pay for asking: flow_meet looks when it finds out */
 	if (is_syn(p))
 		return 1;
@@ -109,7 +95,17 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 		if (result)
 			return result;
 	}
-	if (!(p->traits & TRAIT_RELATED))
-		flow_touch(p, flow, state, age);
+	if (p->traits & TRAIT_RELATED)
+		return 0;
+	/* what this packet changes: most change nothing, so that CPUs do not take the line from each other */
+	bits = state_bits(p, source);
+	if (age > 0 || (state & bits) != bits) {
+		if (age > 0)
+			flow->last_seen = p->now;
+		if ((state & bits) != bits)
+			__sync_fetch_and_or(&flow->state, bits);
+		if (p->rewrite)
+			partner_keep();
+	}
 	return 0;
 }

@@ -60,12 +60,11 @@ enum flow_flag {
  */
 #define FLOW_BACKEND_SHIFT 8
 
+/* What an established flow without rewrite needs comes first: the rest lies in another cache line. */
 struct flow {
 	__u64 decision; /* changed by one compare-and-swap */
 	__u32 generation[2]; /* of the slot, or the counter of the bucket */
 	__u32 end[2];
-	__u32 identity[2];
-	__u8 rewrite_address[ADDRESS_SIZE]; /* see enum flow_flag */
 	__u32 last_seen; /* ticks */
 	__u32 state;
 	__u8 began; /* the end that began */
@@ -73,6 +72,8 @@ struct flow {
 	__u16 flags;
 	__be16 rewrite_port;
 	__u16 rewrite_id; /* of the service */
+	__u32 identity[2];
+	__u8 rewrite_address[ADDRESS_SIZE]; /* see enum flow_flag */
 };
 
 struct {

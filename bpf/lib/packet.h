@@ -130,7 +130,9 @@ struct packet {
 	__u32 fragment_offset;
 	__u32 fragment_protocol;
 	__u32 walk_fragment; /* result of ipv6_walk: 0, FRAGMENT_FIRST or FRAGMENT_LATER */
-	__u32 found; /* enum flow_found */
+	/* two that are cleared at once */
+	__u32 found __attribute__((aligned(8))); /* enum flow_found */
+	__u32 rewrite; /* enum packet_rewrite */
 	__u32 direction; /* enum direction to blame for a drop */
 	__u32 flow_flags; /* of the flow that the packet was found to belong to */
 	__u32 peer_end; /* the end that is not this device's endpoint, as in struct flow */
@@ -142,7 +144,6 @@ struct packet {
 	__u8 outer_source[ADDRESS_SIZE];
 	struct party party[2];
 	struct flow flow; /* to be written */
-	__u32 rewrite; /* enum packet_rewrite */
 	__u32 service; /* id */
 	__u8 rewrite_address[ADDRESS_SIZE];
 	__be16 rewrite_port;

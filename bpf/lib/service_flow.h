@@ -38,7 +38,7 @@ inline_always void partner_copy(struct packet *p, struct flow *flow, __u32 swapp
 		state |= flow->state & (FLOW_FIN_0 | FLOW_FIN_1);
 	}
 	partner->last_seen = p->now;
-	partner->state = state;
+	partner->state = state | state_bits(p, p->partner_index);
 	partner->began = (flow->began & 1) ^ (swapped & 1);
 	partner->reserved = 0;
 	partner->flags = flow->flags & (FLOW_LATE | FLOW_HAIRPIN);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lib/checksum.h"
+#include "lib/hop.h"
 #include "lib/packet.h"
 #include "lib/parse.h"
 #include "lib/skb.h"
@@ -30,68 +31,68 @@ inline_always void loopback_address(void *address, __u32 ipv6)
 	words(address)[3] = bpf_htonl(config_service_loopback);
 }
 
+/* What one hop does to the sum of an IPv4 header: its TTL is the high byte of a word. */
+#define HOP_CHANGE (0xffff - bpf_htons(0x0100))
+
 /*
- * Address and port of one side of the IP header, where they begin, changed from what the flow's tuple has (`from`).
- * 0: done; 1: not here.
+ * Address and port of one side, from what the flow's tuple has to what p->rewrite says, and with `hop` the hop of a
+ * router. 0: done; 1: not here.
  */
-inline_always int translate_inline(struct __sk_buff *ctx, struct packet *p, const __u32 side)
+inline_always int translate_inline(struct __sk_buff *ctx, struct packet *p, const __u32 side, const __u32 hop)
 {
 	void *data = packet_data(ctx), *end = packet_end(ctx);
-	__u32 summed = skb_summed(ctx);
-	void *from = side ? p->destination : p->source;
-	__u32 from_port = side ? p->destination_port : p->source_port;
+	__u32 *from = words(side ? p->destination : p->source), *to = words(p->rewrite_address);
 	__u32 udp = p->protocol == IPPROTO_UDP;
-	__u64 change;
+	__u32 summed = skb_summed(ctx);
+	__u32 change, changed;
 	__u16 *check;
 	void *l4;
 
-	if (summed == SUMMED_COMPLETE || summed == SUMMED_UNKNOWN)
-		return 1;
-	if (p->traits & (TRAIT_RELATED | TRAIT_LATER_FRAGMENT))
-		return 1;
-	if (!udp && p->protocol != IPPROTO_TCP)
+	if (summed == SUMMED_COMPLETE || summed == SUMMED_UNKNOWN || (p->traits & (TRAIT_RELATED | TRAIT_LATER_FRAGMENT)))
 		return 1;
 	l4 = data + (p->l4_offset & 0x3ff);
-	if (udp) {
-		if (l4 + UDP_SIZE > end)
-			return 1;
-		check = l4 + UDP_CHECK;
-	} else {
+	if (p->protocol == IPPROTO_TCP) {
 		if (l4 + TCP_SIZE > end)
 			return 1;
 		check = l4 + TCP_CHECK;
+	} else {
+		if (!udp || l4 + UDP_SIZE > end)
+			return 1;
+		check = l4 + UDP_CHECK;
 	}
 	if (p->traits & TRAIT_IPV6) {
-		__u32 *address = data + ETHERNET_SIZE + IPV6_SOURCE + (side ? ADDRESS_SIZE : 0);
+		struct ipv6hdr *ip = data + ETHERNET_SIZE;
+		__u32 *address = words(side ? &ip->daddr : &ip->saddr);
 
 		if (data + ETHERNET_SIZE + IPV6_SIZE > end)
 			return 1;
-		change = sum_change16(from, p->rewrite_address);
-		address[0] = words(p->rewrite_address)[0];
-		address[1] = words(p->rewrite_address)[1];
-		address[2] = words(p->rewrite_address)[2];
-		address[3] = words(p->rewrite_address)[3];
+		change = sum_fold(sum_change16(from, to));
+		address[0] = to[0];
+		address[1] = to[1];
+		address[2] = to[2];
+		address[3] = to[3];
+		if (hop)
+			ip->hop_limit--;
 	} else {
 		struct iphdr *ip = data + ETHERNET_SIZE;
 
 		if (data + ETHERNET_SIZE + IPV4_SIZE > end)
 			return 1;
-		change = sum_change4(from, p->rewrite_address);
-		ip->check = checksum_changed(ip->check, change);
-		if (side)
-			ip->daddr = words(p->rewrite_address)[3];
-		else
-			ip->saddr = words(p->rewrite_address)[3];
+		change = sum_fold(sum_change4(from, to));
+		*(side ? &ip->daddr : &ip->saddr) = to[3];
+		if (hop)
+			ip->ttl--;
+		ip->check = checksum_changed(ip->check, change + (hop ? HOP_CHANGE : 0));
 	}
-	((__u16 *)l4)[side ? 1 : 0] = p->rewrite_port;
 	if (summed == SUMMED_PARTIAL) {
-		/* the sum of the pseudo-header only, not complemented: the rest is added where it is sent */
-		*check = sum_fold(*check + change);
+		/* the sum of the pseudo-header only, not complemented: the rest is added where the packet is sent */
+		*check = sum_wrap(*check + change);
 	} else if (!udp || *check) {
-		__u16 changed = checksum_changed(*check, change + sum_change2(from_port, p->rewrite_port));
-
+		change += sum_change2(((__u16 *)l4)[side], p->rewrite_port);
+		changed = checksum_changed(*check, change);
 		*check = udp && !changed ? 0xffff : changed;
 	}
+	((__u16 *)l4)[side] = p->rewrite_port;
 	return 0;
 }
 
@@ -145,7 +146,7 @@ inline_always int change_quoted_check(struct __sk_buff *ctx, struct packet *p, _
 		return -DROP_WRITE_ERROR;
 	if (udp && !check[0])
 		return 0;
-	check[1] = checksum_changed(check[0], by);
+	check[1] = checksum_changed(check[0], sum_fold(by));
 	if (udp && !check[1])
 		check[1] = 0xffff;
 	if (bpf_l4_csum_replace(ctx, p->l4_offset + ICMP_CHECK, check[0], check[1], 2) < 0 ||
@@ -259,13 +260,19 @@ __attribute__((noinline)) int translate_slow(struct __sk_buff *ctx)
 	return change_side(ctx, !side);
 }
 
-inline_always int translate(struct __sk_buff *ctx, struct packet *p)
+inline_always int translate(struct __sk_buff *ctx, struct packet *p, const __u32 hop)
 {
 	int result = 1;
 
 	if (p->rewrite == REWRITE_DESTINATION)
-		result = translate_inline(ctx, p, SIDE_DESTINATION);
+		result = translate_inline(ctx, p, SIDE_DESTINATION, hop);
 	else if (p->rewrite == REWRITE_SOURCE)
-		result = translate_inline(ctx, p, SIDE_SOURCE);
-	return result ? translate_slow(ctx) : 0;
+		result = translate_inline(ctx, p, SIDE_SOURCE, hop);
+	if (!result)
+		return 0;
+	result = translate_slow(ctx);
+	/* to itself a packet passes no router */
+	if (result < 0 || !hop || (p->rewrite & REWRITE_HAIRPIN))
+		return result;
+	return p->traits & TRAIT_IPV6 ? ipv6_hop(ctx) : ipv4_hop(ctx);
 }

@@ -259,7 +259,7 @@ inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
 	if (result)
 		return result;
 	if (p->rewrite) {
-		result = translate(ctx, p);
+		result = translate(ctx, p, 0);
 		if (result < 0)
 			return result;
 	}

@@ -260,8 +260,6 @@ export interface Flow {
   readonly decision: bigint;
   readonly generation: readonly number[];
   readonly end: readonly number[];
-  readonly identity: readonly number[];
-  readonly rewriteAddress: Uint8Array;
   readonly lastSeen: number;
   readonly state: number;
   readonly began: number;
@@ -269,16 +267,18 @@ export interface Flow {
   readonly flags: number;
   readonly rewritePort: number;
   readonly rewriteId: number;
+  readonly identity: readonly number[];
+  readonly rewriteAddress: Uint8Array;
 }
 
 /** Codec of struct flow. */
 export const flow: Codec<Flow> = /* @__PURE__ */ struct(
-  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], identity: [array(u32, 2), 24], rewriteAddress: [bytes(16), 32], lastSeen: [u32, 48], state: [u32, 52], began: [u8, 56], reserved: [u8, 57], flags: [u16, 58], rewritePort: [be16, 60], rewriteId: [u16, 62] },
+  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], lastSeen: [u32, 24], state: [u32, 28], began: [u8, 32], reserved: [u8, 33], flags: [u16, 34], rewritePort: [be16, 36], rewriteId: [u16, 38], identity: [array(u32, 2), 40], rewriteAddress: [bytes(16), 48] },
   64,
 );
 
 /** Byte offsets within struct flow. */
-export const flowOffsets = { decision: 0, generation: 8, end: 16, identity: 24, rewriteAddress: 32, lastSeen: 48, state: 52, began: 56, reserved: 57, flags: 58, rewritePort: 60, rewriteId: 62 } as const;
+export const flowOffsets = { decision: 0, generation: 8, end: 16, lastSeen: 24, state: 28, began: 32, reserved: 33, flags: 34, rewritePort: 36, rewriteId: 38, identity: 40, rewriteAddress: 48 } as const;
 
 /** struct flow_key, 40 bytes. */
 export interface FlowKey {
