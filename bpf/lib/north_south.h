@@ -87,7 +87,7 @@ inline_always int backend_take(struct __sk_buff *ctx, struct packet *p, struct n
 	}
 	entry->flags |= NAT_LEAVES;
 	if (service->flags & SERVICE_DSR) {
-		entry->flags |= NAT_DSR | NAT_ALONE;
+		entry->flags |= config_dsr_ipip ? NAT_DSR | NAT_ALONE | NAT_IPIP : NAT_DSR | NAT_ALONE;
 		return nat_create(ctx);
 	}
 	/* which way it leaves decides which of the node's addresses it gets */

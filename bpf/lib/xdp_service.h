@@ -12,6 +12,8 @@
 #include "lib/xdp_ipip.h"
 #include "lib/xdp_rewrite.h"
 
+CONFIG(__u8, xdp_services, 1, "1: services are treated before the stack; 0: only the prefilter looks at packets there");
+
 #define IPV4_FRAGMENT 0x3fff /* more fragments, offset */
 #define PROTOCOL_UDP 17
 

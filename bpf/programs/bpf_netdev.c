@@ -9,6 +9,7 @@
 #define NAT_CONTEXT struct __sk_buff
 
 #include "lib/event_emit.h"
+#include "lib/ipip.h"
 #include "lib/local_link.h"
 #include "lib/masquerade.h"
 #include "lib/north_south.h"
@@ -75,7 +76,8 @@ inline_always int translate(struct __sk_buff *ctx, struct packet *p)
 /* A packet that goes out again. What it does not fit, or where there is no way, its sender is told. */
 inline_always int forward(struct __sk_buff *ctx, struct packet *p, struct nat_work *work)
 {
-	__u32 extra = work->entry.flags & NAT_DSR ? dsr_size(p) : 0;
+	__u32 within = work->entry.flags & NAT_IPIP;
+	__u32 extra = within ? ipip_size(p) : work->entry.flags & NAT_DSR ? dsr_size(p) : 0;
 	struct nat_route *route;
 	int result;
 
@@ -89,8 +91,8 @@ inline_always int forward(struct __sk_buff *ctx, struct packet *p, struct nat_wo
 	}
 	if (result < 0)
 		return result;
-	result = translate(ctx, p);
-	if (result >= 0 && extra)
+	result = within ? ipip_insert(ctx) : translate(ctx, p);
+	if (result >= 0 && extra && !within)
 		result = dsr_insert(ctx);
 	return result < 0 ? result : route_take(ctx, p);
 }

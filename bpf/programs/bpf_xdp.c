@@ -49,7 +49,7 @@ inline_always int from_device(struct xdp_md *ctx)
 	if (!network)
 		return 0;
 	result = prefilter(ctx, network, ethertype);
-	if (result || network != FRAME_ETHERNET)
+	if (result || network != FRAME_ETHERNET || !config_xdp_services)
 		return result;
 	if (ethertype == bpf_htons(ETH_P_IP))
 		return service4(ctx);

@@ -54,6 +54,8 @@ export interface DatapathConfig {
   readonly nodePortBindProtection?: number;
   /** 1: at the socket, external addresses are only translated where they are this node's own. Default 1. */
   readonly externalIpMitigation?: number;
+  /** 1: services are treated before the stack; 0: only the prefilter looks at packets there. Default 1. */
+  readonly xdpServices?: number;
 }
 
 /** One configuration variable in the objects’ read-only data. */
@@ -93,4 +95,5 @@ export const CONFIG_VARIABLES: Readonly<Record<keyof DatapathConfig, ConfigVaria
   sockHostnsOnly: { variable: 'config_sock_hostns_only', size: 1, initial: 0, description: '1: only sockets of the node’s own network namespace are translated, others per packet' },
   nodePortBindProtection: { variable: 'config_node_port_bind_protection', size: 1, initial: 1, description: '1: sockets of the node cannot be bound to the ports of its services' },
   externalIpMitigation: { variable: 'config_external_ip_mitigation', size: 1, initial: 1, description: '1: at the socket, external addresses are only translated where they are this node’s own' },
+  xdpServices: { variable: 'config_xdp_services', size: 1, initial: 1, description: '1: services are treated before the stack; 0: only the prefilter looks at packets there' },
 };

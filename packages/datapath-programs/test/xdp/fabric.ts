@@ -5,7 +5,7 @@ import { attachXdp, openObject, type BpfMap } from 'libbpf-napi';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { openXdp, type Xdp, type XdpAttachMode } from '../../src/index.ts';
+import { openNodePrograms, openXdp, type Xdp, type XdpAttachMode } from '../../src/index.ts';
 import { Peer } from '../packet/live.ts';
 import { Services } from '../packet/services.ts';
 import { key16 } from '../packet/sandbox.ts';
@@ -30,7 +30,9 @@ export interface Fabric extends AsyncDisposable {
   /** A process that sends datagrams back, from the address it is given; resolves when it is ready. */
   echo(host: Host, address: string, port: number): Promise<void>;
   /** Sends datagrams from the client, each by a socket of its own, again every 250 ms; how many came back from where they went. */
-  datagrams(to: string, port: number, count: number, tries?: number): number;
+  datagrams(to: string, port: number, count: number, options?: { readonly tries?: number; readonly size?: number }): number;
+  /** Attaches bpf_netdev beside XDP, over the same maps. */
+  attachNetdev(): Promise<void>;
 }
 
 let fabrics = 0;
@@ -73,7 +75,8 @@ async function build({ folder, mode, config, undo, dispose }: Plan): Promise<Fab
   const hosts = Object.fromEntries(Object.keys(HOSTS).map((name) => [name, namespace(name)])) as Record<Host, Namespace>;
   await plug(wire, hosts);
   undo.push(() => void spawnSync('umount', ['--lazy', `${folder}/bpf`], { stdio: 'ignore' }));
-  const xdp = await openXdp({}, { bpfRoot: `${folder}/bpf`, config: { jiffiesPerSecond: 250, ...config } });
+  const options = { bpfRoot: `${folder}/bpf`, config: { jiffiesPerSecond: 250, natSeed: 5, ...config } };
+  const xdp = await openXdp({}, options);
   undo.push(() => xdp.close());
   hosts.balancer.run(() => {
     for (const device of [ETH0, ETH1]) xdp.attach(device, mode);
@@ -104,8 +107,15 @@ async function build({ folder, mode, config, undo, dispose }: Plan): Promise<Fab
       undo.push(() => void child.kill('SIGKILL'));
       await new Promise((resolve) => child.stdout.once('data', resolve));
     },
-    datagrams(to, port, count, tries = 40) {
-      const { stdout } = spawnSync('nsenter', [`--net=${hosts.client.path}`, process.execPath, '-e', DATAGRAMS, to, String(port), String(count), String(tries)], { encoding: 'utf8', timeout: 30_000 });
+    async attachNetdev() {
+      const programs = await openNodePrograms({}, options);
+      undo.push(() => programs.close());
+      hosts.balancer.run(() => {
+        for (const device of [ETH0, ETH1]) programs.attach(device);
+      });
+    },
+    datagrams(to, port, count, { tries = 40, size = 20 } = {}) {
+      const { stdout } = spawnSync('nsenter', [`--net=${hosts.client.path}`, process.execPath, '-e', DATAGRAMS, to, String(port), String(count), String(tries), String(size)], { encoding: 'utf8', timeout: 30_000 });
       return Number(stdout);
     },
     [Symbol.asyncDispose]: dispose,
@@ -186,9 +196,9 @@ const [address, port] = process.argv.slice(1); const s = require('node:dgram').c
 s.on('message', (m, from) => s.send(m, from.port, from.address)); s.bind(Number(port), address, () => process.stdout.write('ready'));`;
 
 const DATAGRAMS = String.raw`
-const [to, port, count, most] = process.argv.slice(1); let back = 0, left = Number(count);
+const [to, port, count, most, size] = process.argv.slice(1); let back = 0, left = Number(count);
 for (let i = 0; i < Number(count); i++) {
-  const s = require('node:dgram').createSocket(to.includes(':') ? 'udp6' : 'udp4'); const text = 'datagram ' + i;
+  const s = require('node:dgram').createSocket(to.includes(':') ? 'udp6' : 'udp4'); const text = ('datagram ' + i).padEnd(Number(size), '.');
   const done = () => { clearInterval(again); s.close(); if (--left === 0) process.stdout.write(String(back)); };
   let tries = 0; const again = setInterval(() => { if (++tries >= Number(most)) done(); else send(); }, 250);
   s.on('message', (m, from) => { if (String(m) === text && from.address === to && from.port === Number(port)) back++; done(); });

@@ -52,6 +52,29 @@ describe.each([
     await fabric.echo('one', dsr ? VIPS[4] : address('one', 4), 53);
     expect(fabric.datagrams(VIPS[4], 53, 1)).toBe(1);
     await fabric.xdp.prefilter.add([parseCidr('192.168.9.2/31')!]);
-    expect(fabric.datagrams(VIPS[4], 53, 1, 4)).toBe(0);
+    expect(fabric.datagrams(VIPS[4], 53, 1, { tries: 4 })).toBe(0);
+  });
+});
+
+describe.each([{ what: 'by way of the balancer', dsr: false }, { what: 'direct return', dsr: true }] as const)('what XDP leaves to the stack, $what', ({ dsr }) => {
+  const flags = LOAD_BALANCER | (dsr ? SERVICE_FLAG.DSR : 0);
+  beforeEach(async () => {
+    fabric = await createFabric('native', { dsrIpip: 1 });
+    await fabric.attachNetdev();
+  });
+  afterEach(() => fabric[Symbol.asyncDispose]());
+
+  test.each([{ family: 4 }, { family: 6 }] as const)('fragments over IPv$family', async ({ family }) => {
+    const backends = (['one', 'far'] as const).map((host) => ({ host, address: address(host, family), port: 53 }));
+    fabric.services.add({ id: 1, address: VIPS[family], port: 53, protocol: 17, flags, backends });
+    for (const { host, address: own } of backends) await fabric.echo(host, dsr ? VIPS[family] : own, 53);
+    expect(fabric.datagrams(VIPS[family], 53, 10, { size: 4000 })).toBe(10);
+  });
+
+  test.each([{ family: 4 }, { family: 6 }] as const)('neighbours that are yet to be found, IPv$family', async ({ family }) => {
+    fabric.services.add({ id: 1, address: VIPS[family], port: 53, protocol: 17, flags, backends: [{ address: address('two', family), port: 53 }] });
+    await fabric.echo('two', dsr ? VIPS[family] : address('two', family), 53);
+    for (const host of ['two', 'client'] as const) execIn(fabric.hosts.balancer, 'ip', 'neigh', 'del', address(host, family), 'dev', 'eth0');
+    expect(fabric.datagrams(VIPS[family], 53, 5)).toBe(5);
   });
 });
