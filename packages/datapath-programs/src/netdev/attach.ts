@@ -29,6 +29,8 @@ const linkPath = (bpfRoot: string, direction: Direction, ifindex: number): strin
 export function attachNodePrograms(bpfRoot: string, ifindex: number, programs: NodeProgramPair, wanted?: AttachMode): AttachMode {
   const mode = wanted ?? (probe({ kind: 'tcx' }).supported ? 'tcx' : 'clsact');
   try {
+    // what a previous run attached the other way would translate a second time
+    for (const direction of DIRECTIONS) void (mode === 'clsact' ? detachLink(linkPath(bpfRoot, direction, ifindex)) : detachFilter(ifindex, direction));
     if (mode === 'clsact') createClsact(ifindex);
     else mkdirSync(join(bpfRoot, LINKS), { recursive: true, mode: 0o700 });
     for (const direction of DIRECTIONS) {

@@ -78,6 +78,16 @@ describe.each(MODES)('by %s', (attachMode) => {
   });
 });
 
+test('attached the other way, they are not there twice', async () => {
+  for (const attachMode of [...MODES, ...MODES]) {
+    const programs = await open({ attachMode });
+    netns.run(() => programs.attach(20));
+    expect(attached(20, attachMode)).toEqual(ids(programs));
+    for (const other of MODES.filter((each) => each !== attachMode)) expect(attached(20, other)).toEqual([undefined, undefined]);
+    programs.close();
+  }
+});
+
 test('cleanup takes links and pins away', async () => {
   const programs = await open();
   netns.run(() => programs.attach(20));
