@@ -1,4 +1,5 @@
 import { payload } from '@cilium-ts/testkit';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -148,4 +149,24 @@ test('exhaustion is counted, and costs nobody who has a port', async () => {
   for (const [sport, port] of given) expect(ends(send(sport)).ports[0]).toBe(port);
   // another destination has them all
   expect(ends(node.leaving(frame(4, [POD.ipv4, '203.0.113.10'], [datagram(50_000, 53)]), POD)).from).toBe(NODE[4]);
+});
+
+test.each(FAMILIES)('ports of the node’s own sockets and services are not given away, IPv$family', async ({ family }) => {
+  node = await NodeSandbox.open({ ...FEW, nat_port_min: 60_984 });
+  node.addPod(POD);
+  const taken = Array.from({ length: 24 }, (_, at) => PORTS.first + at);
+  const service = PORTS.first + 24;
+  node.addService({ address: NODE[family], port: service, protocol: 17, backends: [{ address: of(POD, family), port: 80 }] });
+  const bind = `Promise.all(${JSON.stringify(taken)}.map((port) => new Promise((done) => require('dgram').createSocket({ type: 'udp${family}', ipv6Only: ${family === 6} }).bind(port, done)))).then(() => console.log('bound'))`;
+  const child = spawn('nsenter', [`--net=${node.node.path}`, process.execPath, '-e', bind], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    await once(child.stdout, 'data');
+    const given = Array.from({ length: 60 }, (_, at) => node.leaving(frame(family, [of(POD, family), FAR[family]], [datagram(40_000 + at, 53)]), POD))
+      .filter(({ verdict }) => verdict !== 'drop')
+      .map((passage) => ends(passage).ports[0]!);
+    expect(given.length).toBeGreaterThan(3);
+    expect(given.filter((port) => taken.includes(port) || port === service)).toEqual([]);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
