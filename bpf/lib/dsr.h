@@ -70,7 +70,7 @@ inline_always int dsr4_insert(struct __sk_buff *ctx, struct packet *p)
 	change += sum_change2(old, new);
 	change += (__u64)((__u32 *)&option)[0] + ((__u32 *)&option)[1];
 	ip->tot_len = new;
-	ip->check = checksum_changed(ip->check, change);
+	ip->check = sum_apply(ip->check, change);
 	if (bpf_skb_adjust_room(ctx, DSR_SIZE4, BPF_ADJ_ROOM_NET, 0) < 0)
 		return -DROP_WRITE_ERROR;
 	if (bpf_skb_store_bytes(ctx, ETHERNET_SIZE + IPV4_SIZE, &option, sizeof(option), 0) < 0)

@@ -42,6 +42,12 @@ inline_always void nat_entry_copy(struct nat_entry *to, struct nat_entry *from)
 	t[6] = f[6];
 }
 
+/* A checksum as it lies in a packet, after changes that were added up without folding. */
+inline_always __u16 sum_apply(__u16 check, __u64 change)
+{
+	return ~sum_fold((__u16)~check + change);
+}
+
 /* What the new addresses change in a sum over the packet's; `to` leaves one alone where it has the same. */
 inline_always __u64 addresses_change(struct packet *p, struct nat_entry *to)
 {
@@ -79,7 +85,7 @@ inline_always int addresses_write(struct __sk_buff *ctx, struct packet *p, struc
 	address = data + IPV4_ADDRESSES;
 	address[0] = words(to->source)[3];
 	address[1] = words(to->destination)[3];
-	*(__u16 *)(data + IPV4_CHECK) = checksum_changed(*(__u16 *)(data + IPV4_CHECK), change);
+	*(__u16 *)(data + IPV4_CHECK) = sum_apply(*(__u16 *)(data + IPV4_CHECK), change);
 	return 0;
 }
 
@@ -166,7 +172,7 @@ inline_always int rewrite_inline(struct __sk_buff *ctx, struct packet *p, struct
 	if (summed == SUMMED_PARTIAL) {
 		*check = sum_fold(*check + change);
 	} else if (!udp || *check) {
-		__u16 changed = checksum_changed(*check, change + ports_change(p, to));
+		__u16 changed = sum_apply(*check, change + ports_change(p, to));
 
 		*check = udp && !changed ? 0xffff : changed;
 	}
@@ -231,7 +237,7 @@ inline_always int quoted_rewrite(struct __sk_buff *ctx, struct packet *p, struct
 		if (bpf_skb_load_bytes(ctx, offset + check, &old, sizeof(old)) < 0)
 			return -DROP_TRUNCATED;
 		if (old || p->protocol != IPPROTO_UDP)
-			result = word_replace(ctx, offset + check, old, checksum_changed(old, all), change);
+			result = word_replace(ctx, offset + check, old, sum_apply(old, all), change);
 		if (result < 0)
 			return result;
 	}
@@ -276,7 +282,7 @@ inline_always int quoted_addresses(struct __sk_buff *ctx, struct packet *p, stru
 	pair[0] = words(to->destination)[3];
 	pair[1] = words(to->source)[3];
 	/* what the addresses change in the error's checksum, the header's own checksum takes back */
-	check = checksum_changed(check, addresses);
+	check = sum_apply(check, addresses);
 	if (bpf_skb_store_bytes(ctx, offset + 12, pair, 8, 0) < 0 ||
 	    bpf_skb_store_bytes(ctx, offset + 10, &check, sizeof(check), 0) < 0)
 		return -DROP_WRITE_ERROR;
