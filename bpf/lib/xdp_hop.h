@@ -146,6 +146,19 @@ inline_always struct hop *hop_find(struct xdp_md *ctx, __u32 from, __u32 tick, v
 	return hop_ask(ctx) ? hop : 0;
 }
 
+/*
+ * Whether the frame is for another station or for several, as far as can be told here: a device that listens to all
+ * has them too. That of the device it came in by is known where it leaves by the same.
+ */
+inline_always int frame_is_foreign(struct xdp_md *ctx, struct hop *hop)
+{
+	__u16 *frame = frame_data(ctx), *own = (__u16 *)(hop->macs + ETH_ALEN);
+
+	if ((void *)(frame + 3) > frame_end(ctx) || (*(__u8 *)frame & 1))
+		return 1;
+	return hop->ifindex == hop->from && (frame[0] != own[0] || frame[1] != own[1] || frame[2] != own[2]);
+}
+
 /* Sends the frame on its way: its Ethernet header must be in place. */
 inline_always int hop_take(struct hop *hop)
 {

@@ -16,6 +16,7 @@ CONFIG(__u8, xdp_services, 1, "1: services are treated before the stack; 0: only
 
 #define IPV4_FRAGMENT 0x3fff /* more fragments, offset */
 #define PROTOCOL_UDP 17
+#define TCP_FLAG_ACK 0x10
 
 struct service_work {
 	struct frontend_key frontend;
@@ -82,6 +83,12 @@ inline_always int backend_is_here(struct backend *backend)
 	return ref && ((ref->ref & ADDRESS_LOCAL) || is_node_address(backend->address));
 }
 
+/* Opens a connection. */
+inline_always int is_opening(struct nat_work *work)
+{
+	return (work->tcp_flags & (NAT_FLAG_SYN | TCP_FLAG_ACK)) == NAT_FLAG_SYN;
+}
+
 /* Packets that no entry knows: 1: it has one now; 0: nothing for this program; < 0. */
 __attribute__((noinline)) int service_begin(struct xdp_md *ctx)
 {
@@ -107,13 +114,13 @@ __attribute__((noinline)) int service_begin(struct xdp_md *ctx)
 	if (dsr && !config_dsr_ipip)
 		return 0;
 	/* what a connection is at another node's hands can go on only where the client's packets reach the backend as they are */
-	if (work->key.protocol == NAT_TCP && ((work->tcp_flags & NAT_FLAG_RST) || (!dsr && !(work->tcp_flags & NAT_FLAG_SYN))))
+	if (work->key.protocol == NAT_TCP && ((work->tcp_flags & NAT_FLAG_RST) || (!dsr && !is_opening(work))))
 		return 0;
 	backend = backend_of(work, x, service);
 	if (!backend || is_mapped(backend->address) != is_mapped(work->key.destination) || backend_is_here(backend))
 		return 0;
 	hop = hop_find(ctx, x->device, work->now, x->nowhere, backend->address);
-	if (!hop || (!halves(hop->own)[0] && !halves(hop->own)[1]))
+	if (!hop || frame_is_foreign(ctx, hop) || (!halves(hop->own)[0] && !halves(hop->own)[1]))
 		return 0;
 	if (dsr) {
 		address_copy(work->entry.source, work->key.source);
@@ -133,14 +140,17 @@ __attribute__((noinline)) int service_begin(struct xdp_md *ctx)
 	return result < 0 ? result : 1;
 }
 
-/* Whether the packet asks for a connection where another one has ended, or was to go to a backend that has. */
+/*
+ * Whether the packet asks for a connection where another one has ended, or was to go to a backend that has, or where it
+ * would be an answer.
+ */
 inline_always int entry_is_over(struct nat_work *work, struct nat_entry *entry)
 {
 	if (entry->flags & NAT_REPLY)
-		return 0;
+		return is_opening(work);
 	if ((entry->flags & NAT_SERVICE) && !backend_if(entry->backend, entry->generation))
 		return 1;
-	return (work->tcp_flags & NAT_FLAG_SYN) && (entry->state & (NAT_RESET | NAT_FIN_ORIGINAL | NAT_FIN_REPLY));
+	return is_opening(work) && (entry->state & (NAT_RESET | NAT_FIN_ORIGINAL | NAT_FIN_REPLY));
 }
 
 /* The entry that says what becomes of the packet, or 0. */
@@ -153,7 +163,7 @@ inline_always struct nat_entry *entry_find(struct xdp_md *ctx, struct nat_work *
 		return entry;
 	if (entry) {
 		/* one half of what bpf_netdev does is not enough: only what has no other half is begun anew here */
-		if (!(entry->flags & NAT_ALONE))
+		if ((entry->flags & (NAT_ALONE | NAT_REPLY)) != NAT_ALONE)
 			return 0;
 		work->replace = 1;
 	}
@@ -168,7 +178,7 @@ inline_always int entry_has_option(struct nat_work *work, struct nat_entry *entr
 {
 	if ((entry->flags & (NAT_DSR | NAT_IPIP)) != NAT_DSR)
 		return 0;
-	return work->key.protocol != NAT_TCP || (work->tcp_flags & NAT_FLAG_SYN);
+	return work->key.protocol != NAT_TCP || is_opening(work);
 }
 
 /* By the entry of a packet of `length` bytes, Ethernet header left out: FINAL, 0: the stack's, < 0. */
@@ -181,7 +191,7 @@ inline_always int entry_apply(struct xdp_md *ctx, struct nat_work *work, struct 
 	if (!(entry->flags & NAT_LEAVES) || entry_has_option(work, entry))
 		return 0;
 	hop = hop_find(ctx, x->device, work->now, within ? x->nowhere : entry->source, entry->destination);
-	if (!hop)
+	if (!hop || frame_is_foreign(ctx, hop))
 		return 0;
 	if (nat_touch(work, entry))
 		return 0;

@@ -136,6 +136,21 @@ describe.each(FAMILIES)('a service over IPv$family', ({ family }) => {
     expect(scene.sandbox.run(segment(family)).verdict).toBe('pass');
   });
 
+  it('takes nobody for an answer who opens a connection', () => {
+    scene.add(family);
+    const port = parsePacket(scene.sandbox.run(segment(family)).data).transport!.sourcePort!;
+    const verdict = (...flags: ('syn' | 'ack')[]): string => scene.sandbox.run(answer(port, (ports) => tcp({ ...ports, flags }))).verdict;
+    expect([verdict('syn'), verdict('syn', 'ack'), verdict('ack')]).toEqual(['pass', 'tx', 'tx']);
+  });
+
+  it('leaves frames for other stations alone', () => {
+    scene.add(family);
+    const to = (mac: string): string => scene.sandbox.run(Uint8Array.from([...Buffer.from(mac.replaceAll(':', ''), 'hex'), ...segment(family).slice(6)])).verdict;
+    expect([to('ff:ff:ff:ff:ff:ff'), to('01:00:5e:00:00:01'), to(MAC.gateway)]).toEqual(['pass', 'pass', 'pass']);
+    expect(scene.sandbox.nat()).toEqual([]);
+    expect([to(MAC.node), to(MAC.gateway)]).toEqual(['tx', 'pass']);
+  });
+
   it('what leads nowhere is passed on as it came', () => {
     scene.add(family, { backends: [] });
     scene.add(family, { port: 81, backends: [{ address: family === 4 ? '203.0.113.1' : 'fd00:0:0:9::1', port: 80 }] });
