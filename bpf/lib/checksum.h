@@ -46,8 +46,14 @@ inline_always __u32 sum_fold(__u64 sum)
 	return sum_wrap(sum);
 }
 
-/* A checksum as it stands in a header, after a change that is folded already, or a few of them. */
-inline_always __u16 checksum_changed(__u16 check, __u32 change)
+/* A checksum as it stands in a header, after the change. */
+inline_always __u16 checksum_changed(__u16 check, __u64 change)
+{
+	return ~sum_fold((__u16)~check + change);
+}
+
+/* The same of a change that is folded already, or the sum of a few of them. */
+inline_always __u16 checksum_changed_by(__u16 check, __u32 change)
 {
 	return ~sum_wrap((__u16)~check + change);
 }

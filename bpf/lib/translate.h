@@ -82,14 +82,14 @@ inline_always int translate_inline(struct __sk_buff *ctx, struct packet *p, cons
 		*(side ? &ip->daddr : &ip->saddr) = to[3];
 		if (hop)
 			ip->ttl--;
-		ip->check = checksum_changed(ip->check, change + (hop ? HOP_CHANGE : 0));
+		ip->check = checksum_changed_by(ip->check, change + (hop ? HOP_CHANGE : 0));
 	}
 	if (summed == SUMMED_PARTIAL) {
 		/* the sum of the pseudo-header only, not complemented: the rest is added where the packet is sent */
 		*check = sum_wrap(*check + change);
 	} else if (!udp || *check) {
 		change += sum_change2(((__u16 *)l4)[side], p->rewrite_port);
-		changed = checksum_changed(*check, change);
+		changed = checksum_changed_by(*check, change);
 		*check = udp && !changed ? 0xffff : changed;
 	}
 	((__u16 *)l4)[side] = p->rewrite_port;
@@ -146,7 +146,7 @@ inline_always int change_quoted_check(struct __sk_buff *ctx, struct packet *p, _
 		return -DROP_WRITE_ERROR;
 	if (udp && !check[0])
 		return 0;
-	check[1] = checksum_changed(check[0], sum_fold(by));
+	check[1] = checksum_changed(check[0], by);
 	if (udp && !check[1])
 		check[1] = 0xffff;
 	if (bpf_l4_csum_replace(ctx, p->l4_offset + ICMP_CHECK, check[0], check[1], 2) < 0 ||

@@ -102,6 +102,18 @@ const connect = (id, host, port, localPort) => {
   s.on('connect', () => end('ok')); s.on('error', (e) => { if (!s.settled) end(e.code); });
   s.on('data', (d) => { s.received += d.length; s.arrived?.(); });
 };
+const dgram = require('node:dgram'), type = (address) => ({ type: address.includes(':') ? 'udp6' : 'udp4' });
+const answer = (address, port) => {
+  const s = dgram.createSocket(type(address), (data, from) => s.send(data, from.port, from.address));
+  s.bind(port, address, () => say('ok'));
+};
+const ask = (address, port, size) => {
+  const s = dgram.createSocket(type(address)); const sent = Buffer.alloc(size, 'abc');
+  const end = (text) => { clearTimeout(timer); clearInterval(again); s.close(); say(text); };
+  const timer = setTimeout(() => end('timeout'), 1500); let again;
+  s.on('error', (e) => end(e.code)); s.on('message', (data) => end(data.equals(sent) ? 'ok' : 'wrong'));
+  s.connect(port, address, () => { s.send(sent); again = setInterval(() => s.send(sent), 200); });
+};
 lines.on('line', (line) => {
   const [command, id, address, port, local] = line.split(' '); const s = sockets.get(id);
   if (command === 'listen') net.createServer(serve).listen(Number(port), address, () => say('ok'));
@@ -109,6 +121,8 @@ lines.on('line', (line) => {
   else if (command === 'echo') { s.received = 0; s.write('x'.repeat(Number(address))); arrival(s); }
   else if (command === 'push') arrival(s);
   else if (command === 'send') s.write('hello', () => say('ok'));
+  else if (command === 'answer') answer(address, Number(port));
+  else if (command === 'ask') ask(address, Number(port), Number(local));
 });
 lines.on('close', () => process.exit(0)); say('ready');`;
 
@@ -157,6 +171,16 @@ export class Peer {
 
   send(id: string): Promise<string> {
     return this.#ask(`send ${id}`);
+  }
+
+  /** Sends every datagram back. */
+  answer(address: string, port: number): Promise<string> {
+    return this.#ask(`answer - ${address} ${port}`);
+  }
+
+  /** Sends a datagram from a connected socket until it comes back as it was: `ok`, `wrong`, `timeout` or an errno's name. */
+  ask(address: string, port: number, size = 10): Promise<string> {
+    return this.#ask(`ask - ${address} ${port} ${size}`);
   }
 
   close(): void {
