@@ -32,7 +32,7 @@ inline_always __u32 sum_fold32(__u64 sum)
 	return (__u32)((sum & 0xffffffff) + (sum >> 32));
 }
 
-/* What a sum of at most 17 bits over 16 comes to. */
+/* What a sum of 32 bits comes to. */
 inline_always __u32 sum_wrap(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -42,7 +42,7 @@ inline_always __u32 sum_wrap(__u32 sum)
 inline_always __u32 sum_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16); /* at most 17 bits: two of 33 bits were added */
+	sum = (sum & 0xffff) + (sum >> 16); /* at most 18 bits */
 	return sum_wrap(sum);
 }
 

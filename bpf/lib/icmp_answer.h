@@ -2,7 +2,10 @@
 /* ICMP errors that the programs send themselves, for packets that never reach the stack. */
 #pragma once
 
-#include "lib/nat_route.h"
+#include "lib/checksum.h"
+#include "lib/icmp.h"
+#include "lib/packet.h"
+#include "lib/parse.h"
 
 #define ICMP4_CODE_PORT 3
 #define ICMP4_CODE_FRAG_NEEDED 4
@@ -94,9 +97,9 @@ inline_always void answer6_fill(struct packet *p, struct icmp_answer *answer, __
 
 /*
  * Turns the packet in hand, as it came in, into an ICMP error to its sender, from the address it was sent to. `what` is
- * type << 8 | code, `info` the second word of the ICMP header. FINAL, or < 0 where none is sent.
+ * type << 8 | code, `info` the second word of the ICMP header. 0, or < 0 where none is to be sent.
  */
-__attribute__((noinline)) int icmp_answer(struct __sk_buff *ctx, __u32 what, __u32 info)
+__attribute__((noinline)) int icmp_answer_build(struct __sk_buff *ctx, __u32 what, __u32 info)
 {
 	struct packet *p = packet_scratch();
 	struct icmp_answer *answer = answer_scratch();
@@ -138,6 +141,5 @@ __attribute__((noinline)) int icmp_answer(struct __sk_buff *ctx, __u32 what, __u
 		if (bpf_skb_store_bytes(ctx, ETHERNET_SIZE, answer->header, IPV4_SIZE + ICMP_SIZE, 0) < 0)
 			return -DROP_WRITE_ERROR;
 	}
-	ctx->mark = (ctx->mark & ~MARK_MASK) | MARK_DONE;
-	return FINAL(bpf_redirect(ctx->ifindex, 0));
+	return 0;
 }

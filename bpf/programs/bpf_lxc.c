@@ -8,6 +8,7 @@
 
 #include "lib/deliver.h"
 #include "lib/flow_find.h"
+#include "lib/icmp_answer.h"
 #include "lib/local_link.h"
 
 /* The parity of the epoch is read here, once, before any policy or address; everything else of this packet follows it. */
@@ -266,6 +267,25 @@ inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
 	return FINAL(TC_ACT_OK);
 }
 
+/*
+ * Dropped and reported as such; a client of a service without backends is told so too, by an ICMP error put into its
+ * namespace.
+ */
+inline_always int egress_drop(struct __sk_buff *ctx, struct packet *p, int result)
+{
+	__u32 what = ICMP4_UNREACHABLE << 8 | ICMP4_CODE_PORT;
+
+	packet_drop(ctx, p, -result, DIRECTION_EGRESS);
+	if (result != -DROP_NO_SERVICE || !config_service_reject)
+		return TC_ACT_SHOT;
+	if (p->traits & TRAIT_IPV6)
+		what = ICMP6_UNREACHABLE << 8 | ICMP6_CODE_PORT;
+	if (icmp_answer_build(ctx, what, 0) < 0)
+		return TC_ACT_SHOT;
+	ctx->mark = 0;
+	return bpf_redirect_peer(ctx->ifindex, 0);
+}
+
 inline_always int packet_finish(struct __sk_buff *ctx, struct packet *p, int result, __u32 direction)
 {
 	if (result < 0)
@@ -278,10 +298,14 @@ SEC("tc")
 int cil_from_container(struct __sk_buff *ctx)
 {
 	struct packet *p = packet_scratch();
+	int result;
 
 	if (!p)
 		return TC_ACT_SHOT;
-	return packet_finish(ctx, p, from_container(ctx, p), DIRECTION_EGRESS);
+	result = from_container(ctx, p);
+	if (result < 0)
+		return egress_drop(ctx, p, result);
+	return packet_finish(ctx, p, result, DIRECTION_EGRESS);
 }
 
 SEC("tc")

@@ -192,6 +192,17 @@ inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct na
 	return result < 0 ? result : PASS;
 }
 
+/* An ICMP error to the sender of the packet in hand, by the device it came in by: FINAL, or < 0 where none is sent. */
+inline_always int icmp_answer(struct __sk_buff *ctx, __u32 what, __u32 info)
+{
+	int result = icmp_answer_build(ctx, what, info);
+
+	if (result < 0)
+		return result;
+	ctx->mark = (ctx->mark & ~MARK_MASK) | MARK_DONE;
+	return FINAL(bpf_redirect(ctx->ifindex, 0));
+}
+
 /* The sender's ICMP error, for what is dropped because of its way or its destination. */
 inline_always int refuse(struct __sk_buff *ctx, struct packet *p, int result)
 {

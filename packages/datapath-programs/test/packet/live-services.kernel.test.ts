@@ -70,6 +70,14 @@ describe.each([
     expect(await client.ask(vip, 53)).toBe('ECONNREFUSED');
   });
 
+  test('without backends refuses at once', async () => {
+    for (const [id, port, protocol] of [[1, 80, TCP], [2, 53, UDP]] as const) services.add({ id, address: vip, port, protocol, backends: [] });
+    const client = peer(a.netns);
+    expect(await client.connect('web', vip, 80)).toBe('ECONNREFUSED');
+    expect(await client.ask(vip, 53)).toBe('ECONNREFUSED');
+    expect(await client.ask(vip, 53, 4000)).toBe('ECONNREFUSED');
+  });
+
   test('goes on over the loss of either entry, and of both when the client speaks', async () => {
     sandbox.setPolicy(b, { ingress: { any: ALLOW }, egress: { any: DENY } });
     sandbox.setPolicy(a, { ingress: { any: DENY }, egress: { any: ALLOW } });

@@ -115,9 +115,12 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
       expect(sandbox.from(A, fromPod(A, family, vip, first(4000, PORT))).verdict).toBe('redirect');
     });
 
-    test('without backends: dropped with its reason', () => {
+    test('without backends: dropped with its reason, and answered', () => {
       services.add({ id: 1, address: vip, port: PORT, protocol, backends: [] });
-      expect(sandbox.from(A, fromPod(A, family, vip, first(4000, PORT))).reason).toBe(DROP_REASON.NO_SERVICE);
+      const sent = fromPod(A, family, vip, first(4000, PORT), payload(12));
+      const answer = sandbox.from(A, sent);
+      expect(answer).toMatchObject({ verdict: 'redirect', reason: DROP_REASON.NO_SERVICE });
+      expect(bytes(answer.data)).toBe(bytes(toPod(A, family, vip, unreachable(family), quoted(sent))));
       expect(sandbox.flows()).toEqual([]);
     });
 
@@ -403,6 +406,14 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
     services.add({ id: 2, address: vip, port: 81, protocol: SCTP, backends: [{ address: b, port: PORT }] });
     expect(sandbox.from(A, fromPod(A, family, vip, chunk(4000, 81)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.L4_CHECKSUM });
   });
+});
+
+test('a service without backends is silent where that is configured', async () => {
+  using silent = await Sandbox.open({ service_reject: 0 });
+  const written = new Services(silent);
+  await silent.addPod(A);
+  written.add({ id: 1, address: VIP[4], port: PORT, protocol: TCP, backends: [] });
+  expect(silent.from(A, fromPod(A, 4, VIP[4], segment(4000, PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NO_SERVICE });
 });
 
 test.each(FAMILIES)('source ranges bind clients inside only where that is configured (IPv$family)', async ({ family }) => {
