@@ -58,12 +58,13 @@ export class VipFilter {
   sweep(): void {
     if (this.#swept) return;
     this.#swept = true;
-    const wanted = new BigUint64Array(this.#words.length);
-    for (const bit of this.#counts.keys()) wanted[bit >>> 6] = (wanted[bit >>> 6] ?? 0n) | (1n << BigInt(bit & 63));
-    const found = new BigUint64Array(this.#words.length);
+    const [wanted, found] = [new BigUint64Array(this.#words.length), new BigUint64Array(this.#words.length)];
     this.#words.read(0, found);
-    wanted.forEach((word, index) => {
-      if (found[index] !== word) this.#words.store(index, word);
+    // By halves: comparing 64-bit numbers one by one takes far longer.
+    const [wantedHalves, foundHalves] = [new Uint32Array(wanted.buffer), new Uint32Array(found.buffer)];
+    for (const bit of this.#counts.keys()) wantedHalves[bit >>> 5] = (wantedHalves[bit >>> 5] ?? 0) | (1 << (bit & 31));
+    wantedHalves.forEach((half, index) => {
+      if (foundHalves[index] !== half) this.#words.store(index >>> 1, wanted[index >>> 1] ?? 0n);
     });
   }
 

@@ -122,6 +122,29 @@ describe('apply', () => {
   });
 });
 
+describe('a connection that has found its frontend and not yet read where it leads', () => {
+  it('is not led to another’s backend when the frontend goes and another comes', async () => {
+    const after: Spec = { ...services([0, 1]), fronts: services([0, 1]).fronts.slice(1) };
+    const { store, apply } = await rig();
+    await apply(services([1]));
+    const reader = connect(store, { to: '10.96.0.0:80', from: 'inside', client: '10.1.0.1', hash: 0 });
+    for (let accesses = 0; accesses < 2; accesses++) reader.next();
+    let release: () => void = () => undefined;
+    const gone = new Promise<void>((resolve) => (release = resolve));
+    store.onGrace = () => gone;
+    const changes = (async () => {
+      await apply({ fronts: [], pools: {} });
+      await apply(after);
+    })();
+    for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve));
+    const outcome = finish(reader);
+    expect(outcome.result === 'backend' ? outcome.backend.endpoint : '10.0.0.1:8080').toBe('10.0.0.1:8080');
+    release();
+    await changes;
+    expect(finish(connect(store, { to: '10.96.0.1:80', from: 'inside', client: '10.1.0.1', hash: 0 }))).toMatchObject({ backend: { endpoint: '10.1.0.1:8080' } });
+  });
+});
+
 describe('records that contradict each other', () => {
   it.each([
     ['two services of one frontend', (records: ServiceRecords) => ({ ...records, services: new Map([...records.services, [9, { ...records.services.get(1)!, id: 9 }]]) }), /1 and 9 are both 10\.96\.0\.0 80 6/],

@@ -85,7 +85,7 @@ describe.each(CHANGES)('a crash while %s', (_, before, after) => {
       expectNothingElse(store, records);
       expect(await (await open(store)).apply(desired(records))).toMatchObject({ changed: false });
     }
-  }, 60_000);
+  }, 600_000);
 
   it.each(numberings)('can be taken back by the next run, and is survived by the same process when only a write failed (numbers %#)', async (number) => {
     const count = await steps(number, before, after);
@@ -107,7 +107,7 @@ describe.each(CHANGES)('a crash while %s', (_, before, after) => {
       expectExactly(store, records);
       expectNoneStrayed(store, flows);
     }
-  }, 60_000);
+  }, 600_000);
 });
 
 async function steps(number: (typeof numberings)[number], before: Spec, after: Spec): Promise<number> {
