@@ -110,7 +110,7 @@ const answer = (address, port) => {
 const ask = (address, port, size) => {
   const s = dgram.createSocket(type(address)); const sent = Buffer.alloc(size, 'abc');
   const end = (text) => { clearTimeout(timer); clearInterval(again); s.close(); say(text); };
-  const timer = setTimeout(() => end('timeout'), 1500); let again;
+  const timer = setTimeout(() => end('timeout'), 10000); let again;
   s.on('error', (e) => end(e.code)); s.on('message', (data) => end(data.equals(sent) ? 'ok' : 'wrong'));
   s.connect(port, address, () => { s.send(sent); again = setInterval(() => s.send(sent), 200); });
 };
