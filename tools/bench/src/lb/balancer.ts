@@ -1,5 +1,5 @@
 import { parseIp, type IpAddress } from '@cilium-ts/core';
-import { createLoadBalancer, defineService, type EndpointSlice, type ForwardingMode, type FrontendKind, type LoadBalancer, type LoadBalancerOptions, type Protocol } from '@cilium-ts/loadbalancer';
+import { createLoadBalancer, defineService, type EndpointSlice, type ForwardingMode, type FrontendKind, type LoadBalancer, type LoadBalancerOptions, type Protocol, type Service } from '@cilium-ts/loadbalancer';
 import type { BenchService } from './service-set.ts';
 
 /** How services are given to the load balancer. */
@@ -12,24 +12,36 @@ export interface BalancerOptions extends Partial<LoadBalancerOptions> {
   readonly forwardingOf?: (name: string) => ForwardingMode;
 }
 
-/** A load balancer that has been told of these services, as the sources of the agent tell it. */
+/** A load balancer that has been told of these services. */
 export function balancerOf(services: readonly BenchService[], options: BalancerOptions = {}): LoadBalancer {
-  const { kind = 'ClusterIP', protocol = 'TCP', forwardingOf, ...rest } = options;
-  const balancer = createLoadBalancer({ nodeName: 'bench', ...rest });
-  services.forEach((each) => pushService(balancer, each, { kind, protocol, forwardingMode: forwardingOf?.(each.name) }));
+  const objects = objectsOf(services, options);
+  const { kind: _kind, protocol: _protocol, forwardingOf: _forwardingOf, ...rest } = options;
+  return pushAll(createLoadBalancer({ nodeName: 'bench', ...rest }), objects);
+}
+
+/** A service and its endpoints, as the agent's sources have them once they have parsed them. */
+export interface ServiceObjects {
+  readonly service: Service;
+  readonly slice: EndpointSlice;
+}
+
+/** The objects of these services. */
+export function objectsOf(services: readonly BenchService[], { kind = 'ClusterIP', protocol = 'TCP', forwardingOf }: BalancerOptions = {}): ServiceObjects[] {
+  return services.map(({ name, address, port, backends }) => {
+    const frontend = { kind, address: addressOf(address), port, protocol, portName: '' };
+    const forwardingMode = forwardingOf?.(name);
+    const service = defineService({ name, namespace: 'bench', frontends: [frontend], ...(forwardingMode !== undefined && { forwardingMode }) });
+    return { service, slice: sliceOf(name, backends, protocol) };
+  });
+}
+
+/** Tells a load balancer of objects. */
+export function pushAll(balancer: LoadBalancer, objects: readonly ServiceObjects[]): LoadBalancer {
+  for (const { service, slice } of objects) {
+    balancer.upsertService(service.name, service);
+    balancer.setEndpoints(service.name, slice);
+  }
   return balancer;
-}
-
-interface Shape {
-  readonly kind: FrontendKind;
-  readonly protocol: Protocol;
-  readonly forwardingMode: ForwardingMode | undefined;
-}
-
-function pushService(balancer: LoadBalancer, { name, address, port, backends }: BenchService, { kind, protocol, forwardingMode }: Shape): void {
-  const frontend = { kind, address: addressOf(address), port, protocol, portName: '' };
-  balancer.upsertService(name, defineService({ name, namespace: 'bench', frontends: [frontend], ...(forwardingMode !== undefined && { forwardingMode }) }));
-  balancer.setEndpoints(name, sliceOf(name, backends, protocol));
 }
 
 /** The endpoints of a service. All have one port. */

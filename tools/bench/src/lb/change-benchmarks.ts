@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { openDatapath, openSocketLoadBalancer, type ServiceWriter } from '@cilium-ts/datapath-programs';
-import type { LoadBalancer } from '@cilium-ts/loadbalancer';
+import { createLoadBalancer, type LoadBalancer } from '@cilium-ts/loadbalancer';
 import { createTestbed, type TestbedNode } from '@cilium-ts/testbed';
 import type { BenchContext, Benchmark } from '../benchmark.ts';
 import { absolute, type BenchResult } from '../result.ts';
 import { median, percentile } from '../statistics.ts';
-import { balancerOf } from './balancer.ts';
+import { balancerOf, objectsOf, pushAll } from './balancer.ts';
 import { measureEndpointChanges } from './endpoint-change.ts';
 import { serviceSet } from './service-set.ts';
 
@@ -67,8 +67,9 @@ function tenThousand(protocol: 'TCP' | 'UDP'): { readonly balancer: LoadBalancer
 /** From the first object that a source pushes until all are in force. Returns milliseconds. */
 async function program(writer: ServiceWriter): Promise<number> {
   const { services } = serviceSet({ count: COUNT, prefix: '172.31', backend: BACKEND_ADDRESS, backendPort: FIRST_BACKEND_PORT, otherBackends: BACKENDS });
+  const objects = objectsOf(services);
   const began = performance.now();
-  const balancer = balancerOf(services);
+  const balancer = pushAll(createLoadBalancer({ nodeName: 'bench' }), objects);
   const { failures } = await writer.apply({ records: balancer.records(), nodeAddresses: [] });
   const took = performance.now() - began;
   if (failures[0] !== undefined) throw new Error(`writing services failed: ${failures[0].message}`);
