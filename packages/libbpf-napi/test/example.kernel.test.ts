@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, type PromiseWithChild } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -25,21 +25,33 @@ const quietNamespace = (): string => {
 };
 
 /** Runs a script in a network namespace, where a fresh mount of sysfs shows the namespace's devices. */
-const runIn = (name: string, script: string, env: Record<string, string>): Promise<{ stdout: string; stderr: string }> =>
-  promisify(execFile)('nsenter', [`--net=${name}`, 'unshare', '--mount', 'sh', '-c', `mount -t sysfs sysfs /sys && exec ${process.execPath} ${script}`], { env: { ...process.env, ...env }, timeout: 60_000 });
+const runIn = (name: string, script: string, env: Record<string, string>): PromiseWithChild<{ stdout: string; stderr: string }> =>
+  promisify(execFile)('nsenter', [`--net=${name}`, 'unshare', '--mount', 'sh', '-c', `mount -t sysfs sysfs /sys && exec ${process.execPath} ${script}`], { env: { ...process.env, ...env }, timeout: 120_000 });
+
+/** Waits for a program on v1, sends it 50 datagrams, every fifth to port 9 and the others to port 10, and waits until it has seen them. */
+const sendWhenAttached = (name: string, hook: 'tc' | 'xdp'): void =>
+  inNamespace(name, async (bpf, hook) => {
+    const wait = () => new Promise((resolve) => setTimeout(resolve, 10));
+    const attached = (): number | undefined => (hook === 'xdp' ? bpf.queryXdp({ ifindex: 101 }).native : bpf.queryTc({ ifindex: 101, direction: 'ingress', priority: 1000 })?.programId);
+    for (let tries = 0; attached() === undefined; tries++) {
+      if (tries > 2000) throw new Error('the example attached nothing');
+      await wait();
+    }
+    const statistics = bpf.enableStatistics();
+    const program = bpf.openProgramById(attached() ?? 0);
+    const before = program.info.runCount;
+    const socket = process.getBuiltinModule('node:dgram').createSocket('udp4');
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => socket.send('hello', i % 5 === 0 ? 9 : 10, '192.0.2.2', resolve));
+    socket.close();
+    for (let tries = 0; program.info.runCount < before + 50 && tries < 2000; tries++) await wait();
+    statistics.close();
+  }, hook);
 
 test('the example counts the packets on a veth', async () => {
   const name = quietNamespace();
-  const counting = runIn(name, `${scriptOf('count-packets/count.mjs')} v1 4`, { COUNT_OBJECT: compileFile(example('count-packets/count.bpf.c')) });
-  inNamespace(name, async (bpf) => {
-    for (let tries = 0; bpf.queryTc({ ifindex: 101, direction: 'ingress', priority: 1000 }) === undefined; tries++) {
-      if (tries > 400) throw new Error('the example attached nothing');
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    const socket = process.getBuiltinModule('node:dgram').createSocket('udp4');
-    for (let i = 0; i < 50; i++) await new Promise((resolve) => socket.send('hello', 9, '192.0.2.2', resolve));
-    socket.close();
-  }, null);
+  const counting = runIn(name, `${scriptOf('count-packets/count.mjs')} v1 100`, { COUNT_OBJECT: compileFile(example('count-packets/count.bpf.c')) });
+  sendWhenAttached(name, 'tc');
+  counting.child.kill('SIGINT');
   const { stdout } = await counting;
   // 14 bytes Ethernet, 20 IPv4, 8 UDP, 5 hello
   expect(stdout).toBe(`v1 0x0800: 50 packets, ${50 * 47} bytes\n`);
@@ -47,16 +59,9 @@ test('the example counts the packets on a veth', async () => {
 
 test('the example of XDP drops what it is told to', async () => {
   const name = quietNamespace();
-  const dropping = runIn(name, `${scriptOf('deny-port/deny.mjs')} v1 9 4`, { DENY_OBJECT: compileFile(example('deny-port/deny.bpf.c')) });
-  inNamespace(name, async (bpf) => {
-    for (let tries = 0; bpf.queryXdp({ ifindex: 101 }).native === undefined; tries++) {
-      if (tries > 400) throw new Error('the example attached nothing');
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    const socket = process.getBuiltinModule('node:dgram').createSocket('udp4');
-    for (let i = 0; i < 50; i++) await new Promise((resolve) => socket.send('hello', i % 5 === 0 ? 9 : 10, '192.0.2.2', resolve));
-    socket.close();
-  }, null);
+  const dropping = runIn(name, `${scriptOf('deny-port/deny.mjs')} v1 9 100`, { DENY_OBJECT: compileFile(example('deny-port/deny.bpf.c')) });
+  sendWhenAttached(name, 'xdp');
+  dropping.child.kill('SIGINT');
   const { stdout, stderr } = await dropping;
   expect(stdout).toBe('v1: 10 of 50 packets dropped\n');
   expect(stderr).toMatch(/^[1-9]\d* ns a packet\n$/);

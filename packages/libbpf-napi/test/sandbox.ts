@@ -8,7 +8,7 @@ import type * as Bpf from '../src/index.ts';
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 let counter = 0;
 const unique = (): string => `ct-napi-${process.pid}-${counter++}`;
-const run = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8', timeout: 30_000, stdio: ['ignore', 'pipe', 'pipe'] });
+const run = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8', timeout: 120_000, stdio: ['ignore', 'pipe', 'pipe'] });
 
 /** Something to run at the end of a test, also of a failed one. */
 export type Cleanup = (undo: () => void) => void;

@@ -12,7 +12,9 @@ const created = createClsact(ifindex);
 const slot = { ifindex, direction: 'ingress', priority: 1000, handle: 1 };
 attachTc({ ...slot, program: object.program('count') });
 try {
-  await sleep(Number(seconds) * 1000);
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort());
+  await sleep(Number(seconds) * 1000, undefined, { signal: interrupted.signal }).catch(() => undefined);
   const counters = object.map('counters');
   for (const [key, value] of counters) {
     const protocol = new DataView(key.buffer).getUint16(0).toString(16).padStart(4, '0');

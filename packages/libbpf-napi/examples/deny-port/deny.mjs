@@ -23,7 +23,9 @@ function attach() {
 const statistics = enableStatistics(); // has the kernel count the runs of every program
 const link = attach();
 try {
-  await sleep(Number(seconds) * 1000);
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort());
+  await sleep(Number(seconds) * 1000, undefined, { signal: interrupted.signal }).catch(() => undefined);
 } finally {
   link.close();
   statistics.close();

@@ -17,7 +17,7 @@ export async function buildServiceCases({ wrapper, bpffs }: { wrapper: string; b
   const direct: Scene = { wrapper, ...pods };
   const viaService: Scene = { wrapper, client, server: service };
   const stage = await openStage({ ...direct, bpfRoot: join(bpffs, 'services'), observed: false, service });
-  const xdp = await openXdpStage(wrapper);
+  const xdp = await openXdpStage({ wrapper, bpfRoot: join(bpffs, 'before-the-stack') });
   const established = { ports: 1, verdict: TC_ACT.redirect };
   const reply = segment({ from: server, to: client, family: 4, sourcePort: PORTS.allowed, destinationPort: ROTATION.first, flags: ['ack'] });
   const cases = [
@@ -34,7 +34,7 @@ export async function buildServiceCases({ wrapper, bpffs }: { wrapper: string; b
     check: () => stage.check(),
     [Symbol.asyncDispose]: async () => {
       disposeCases(cases);
-      xdp[Symbol.dispose]();
+      await xdp[Symbol.asyncDispose]();
       await stage[Symbol.asyncDispose]();
     },
   };

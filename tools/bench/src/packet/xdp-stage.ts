@@ -1,12 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { encodeBytes } from '@cilium-ts/bpf-maps';
-import { openServices, type ServiceMapName } from '@cilium-ts/datapath-programs';
+import { openServices, openXdp, type Xdp } from '@cilium-ts/datapath-programs';
 import { nodeDevice, REMOTE_FLAG } from '@cilium-ts/datapath-layout';
 import { ipToKey16 } from '@cilium-ts/core';
 import { ethernet, ipv4, packet, parsePacket, payload, tcp, type TcpFlag } from '@cilium-ts/testkit';
-import { attachXdp, openObject, xdpContext, type BpfMap, type BpfObject, type Link, type Program } from 'libbpf-napi';
+import { xdpContext, type Program } from 'libbpf-napi';
 import { addressOf, balancerOf } from '../lb/balancer.ts';
 import { writeServices } from '../lb/socket-services.ts';
 import type { BenchService } from '../lb/service-set.ts';
@@ -17,7 +15,7 @@ import { wrapProgram, type WrappedPacket } from './wrapped-program.ts';
 export type Forwarding = 'snat' | 'dsr';
 
 /** A load balancer's device with the shipped program, and connections through it. */
-export interface XdpStage extends Disposable {
+export interface XdpStage extends AsyncDisposable {
   readonly program: Program;
   /** The client's next packet of a connection that is established. */
   established(forwarding: Forwarding): WrappedPacket;
@@ -43,30 +41,25 @@ const BACKENDS = 50;
 const vip = (forwarding: Forwarding, number: number): string => `198.51.${forwarding === 'snat' ? 100 : 101}.${number}`;
 
 /** Makes the device in this process's network namespace, loads the program, fills its maps and opens the connections. */
-export async function openXdpStage(wrapper: string): Promise<XdpStage> {
+export async function openXdpStage({ wrapper, bpfRoot }: { readonly wrapper: string; readonly bpfRoot: string }): Promise<XdpStage> {
   makeRouter();
-  const object = await openObject(objectPath()).setConfig('config_dsr_ipip', 1).load();
-  const links: Link[] = [];
-  const close = (): void => {
-    for (const link of links) link.close();
-    object.close();
+  const xdp = await openXdp({}, { bpfRoot, config: { dsrIpip: 1 } });
+  const close = async (): Promise<void> => {
+    xdp.detach(DEVICE);
+    await xdp.close();
   };
   try {
-    const program = object.program('cil_xdp_entry');
+    const program = xdp.programs.entry;
     // A test run names a receive queue, which a veth device has only while a program is attached.
-    links.push(attachXdp({ ifindex: DEVICE, program, mode: 'native' }));
-    tellOfDevice(object);
-    await addServices(object);
+    xdp.attach(DEVICE, 'native');
+    tellOfDevice(xdp);
+    await addServices(xdp);
     for (const forwarding of ['snat', 'dsr'] as const) await openConnections(wrapper, program, forwarding);
-    return { program, established: (forwarding) => ({ ...segment(forwarding, ['ack']), ports: 1 }), [Symbol.dispose]: close };
+    return { program, established: (forwarding) => ({ ...segment(forwarding, ['ack']), ports: 1 }), [Symbol.asyncDispose]: close };
   } catch (error) {
-    close();
+    await close();
     throw error;
   }
-}
-
-function objectPath(): string {
-  return join(dirname(createRequire(import.meta.url).resolve('@cilium-ts/datapath-programs/package.json')), 'objects', 'bpf_xdp.o');
 }
 
 /** One device, by which clients come and behind whose gateway the backends are. */
@@ -81,20 +74,18 @@ function makeRouter(): void {
 }
 
 /** What the agent tells of a node's devices. */
-function tellOfDevice(object: BpfObject): void {
+function tellOfDevice({ maps }: Xdp): void {
   const address4 = ipToKey16(addressOf(NODE));
-  object.map('cilium_node_devices').update(u32(DEVICE), encodeBytes(nodeDevice, { address4, address6: new Uint8Array(16), flags: 0, reserved: 0 }));
-  object.map('cilium_xdp_devices').update(u32(DEVICE), u32(DEVICE));
-  object.map('cilium_addresses').update(address4, u32(1));
-  object.map('cilium_remotes').mmap().store64(1, 1n | (BigInt(REMOTE_FLAG.HOST) << 32n));
+  maps.cilium_node_devices.update(u32(DEVICE), encodeBytes(nodeDevice, { address4, address6: new Uint8Array(16), flags: 0, reserved: 0 }));
+  maps.cilium_addresses.update(address4, u32(1));
+  maps.cilium_remotes.mmap().store64(1, 1n | (BigInt(REMOTE_FLAG.HOST) << 32n));
 }
 
-async function addServices(object: BpfObject): Promise<void> {
+async function addServices({ maps }: Xdp): Promise<void> {
   const services = (forwarding: Forwarding): BenchService[] => Array.from({ length: SERVICES }, (_, i) => ({
     name: `${forwarding}-${i}`, address: vip(forwarding, i + 1), port: PORT,
     backends: Array.from({ length: BACKENDS }, (_each, k) => ({ address: `10.${forwarding === 'snat' ? 20 : 21}.${i}.${k + 1}`, port: 8080 })),
   }));
-  const maps = new Proxy({} as Readonly<Record<ServiceMapName, BpfMap>>, { get: (_, name) => object.map(String(name)) });
   const writer = await openServices({}, maps);
   const all = [...services('snat'), ...services('dsr')];
   const balancer = balancerOf(all, { kind: 'LoadBalancer', algorithm: 'maglev', forwardingOf: (name) => (name.startsWith('dsr') ? 'dsr' : 'snat') });
