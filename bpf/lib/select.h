@@ -158,7 +158,10 @@ inline_always void affinity_key_fill(struct affinity_key *key, const void *clien
 	key->reserved = 0;
 }
 
-/* The backend that this client had from the pool, if not too long ago and if it still is one of the pool; else 0. */
+/*
+ * The backend that this client had from the pool, if not too long ago and if it still is one of the pool that takes new
+ * connections; else 0.
+ */
 inline_always struct backend *affinity_find(struct service *service, struct affinity_key *key, __u32 now,
 					    struct choice *choice)
 {
@@ -170,7 +173,7 @@ inline_always struct backend *affinity_find(struct service *service, struct affi
 	choice->index = affinity->backend;
 	choice->generation = affinity->generation;
 	backend = backend_if(choice->index, choice->generation);
-	if (!backend || !choice->generation || backend->pool != service->pool)
+	if (!backend || !choice->generation || backend->pool != service->pool || backend->state != BACKEND_ACTIVE)
 		return 0;
 	/* an update costs far more than this store, and may find no room */
 	if (affinity->last_used != now)

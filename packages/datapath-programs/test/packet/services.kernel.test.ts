@@ -1,4 +1,4 @@
-import { DROP_REASON, SERVICE_FLAG, type FlowEntry } from '@cilium-ts/datapath-layout';
+import { BACKEND_STATE, DROP_REASON, SERVICE_FLAG, type FlowEntry } from '@cilium-ts/datapath-layout';
 import { fragmentIpv4, fragmentIpv6, payload, sctp, udp, type Layer } from '@cilium-ts/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { A, B, datagram, echo, FAMILIES, frame, fromPod, HOST, IDENTITY, ip, quoted, REMOTE, segment, toPod, unreachable, WORLD, type Family } from './frames.ts';
@@ -202,17 +202,22 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
       // it holds on to the client when the run no longer leads there
       services.retarget(1, indexes.filter((index) => index !== mine));
       expect(chosen(4100)).toBe(mine);
-      services.endBackend(mine);
+      // but not to one that is about to end: what runs there may end in peace, and that is all
+      services.setState(mine, BACKEND_STATE.TERMINATING);
       const next = chosen(4200);
       expect(next).not.toBe(mine);
       expect(chosen(4201)).toBe(next);
+      services.endBackend(next);
+      services.retarget(1, indexes.filter((index) => index !== mine && index !== next));
+      const last = chosen(4202);
+      expect([mine, next]).not.toContain(last);
       const map = sandbox.map('cilium_affinities');
       for (const [key, value] of map.entries()) {
         new DataView(value.buffer, value.byteOffset).setUint32(8, new DataView(value.buffer, value.byteOffset).getUint32(8, true) - 400, true);
         map.update(key, value);
       }
-      services.retarget(1, indexes.filter((index) => index !== mine && index !== next));
-      expect([mine, next]).not.toContain(chosen(4300));
+      services.retarget(1, indexes.filter((index) => ![mine, next, last].includes(index)));
+      expect([mine, next, last]).not.toContain(chosen(4300));
     });
 
     test('two scopes: a client inside has the internal one', () => {

@@ -1,6 +1,6 @@
 import { encodeBytes } from '@cilium-ts/bpf-maps';
 import { parseCidr } from '@cilium-ts/core';
-import { backend, frontendKey, service, SERVICE_FLAG, sourceRangeKey } from '@cilium-ts/datapath-layout';
+import { backend, backendOffsets, frontendKey, service, SERVICE_FLAG, sourceRangeKey } from '@cilium-ts/datapath-layout';
 import { key16, type Sandbox } from './sandbox.ts';
 import type { MappedArray } from 'libbpf-napi';
 
@@ -77,6 +77,10 @@ export class Services {
 
   endBackend(index: number): void {
     new DataView(this.#backends.bytes.buffer, this.#backends.bytes.byteOffset).setUint32(index * backend.size + 16, 0, true);
+  }
+
+  setState(index: number, state: number): void {
+    this.#backends.bytes[index * backend.size + backendOffsets.state] = state;
   }
 
   removeFrontend(address: string, port: number, protocol: number, scope = 0): void {
