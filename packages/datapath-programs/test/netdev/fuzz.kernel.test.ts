@@ -53,7 +53,7 @@ test.each(FAMILIES)('IPv$family: broken packets break nothing, sound ones stay s
   const next = random(family);
   const all = templates(family);
   let translated = 0;
-  for (let round = 0; round < 6000; round++) {
+  for (let round = 0; round < 3000; round++) {
     let data = all[Math.floor(next() * all.length)]!.slice();
     const damage = Math.floor(next() * 4);
     for (let i = 0; i < damage; i++) data[14 + Math.floor(next() * Math.min(data.length - 14, 80))] = Math.floor(next() * 256);
@@ -72,5 +72,5 @@ test.each(FAMILIES)('IPv$family: broken packets break nothing, sound ones stay s
     if (Buffer.compare(passage.data, data) !== 0) translated++;
     if (sound(before)) expect({ round, sound: sound(parsed(passage.data)) }).toEqual({ round, sound: true });
   }
-  expect(translated).toBeGreaterThan(500);
+  expect(translated).toBeGreaterThan(250);
 });
