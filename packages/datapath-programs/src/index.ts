@@ -39,7 +39,7 @@ export { type NodeDevice } from './netdev/tables.ts';
 export { terminateSockets, type TerminationDependencies, type TerminationOptions, type TerminationReport } from './sockets/terminate.ts';
 export { openServices, type Services } from './services/open.ts';
 export { createServiceWriter, type ServiceWriter, type ServiceWriterOptions } from './services/writer.ts';
-export { kernelServiceStore, type ServiceMapName } from './services/kernel-store.ts';
+export { kernelServiceStore, type ServiceMapName, type ServiceMaps } from './services/kernel-store.ts';
 export type { ServiceStore, WordBlock } from './services/ports.ts';
 export type { WordArray } from './ports.ts';
 export { dumpServices, type BackendDumpEntry, type ServiceDumpEntry } from './services/dump.ts';

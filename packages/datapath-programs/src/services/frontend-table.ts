@@ -1,10 +1,14 @@
 import { decodeBytes, encodeBytes, type RawMap } from '@cilium-ts/bpf-maps';
 import { ipFromKey16, ipToKey16 } from '@cilium-ts/core';
 import { frontend, frontendKey, SERVICE_SCOPE, SERVICE_WILDCARD } from '@cilium-ts/datapath-layout';
+import type { WordArray } from '../ports.ts';
+import { bumpAddress, bumpPrefixes } from '../write/buckets.ts';
 import type { GraceTracker } from '../write/grace.ts';
 import { createInsertGate, type InsertGate } from '../write/insert-gate.ts';
 import { isFull } from '../write/version-store.ts';
+import type { ServiceStore } from './ports.ts';
 import { isWildcard, type ServiceRecord } from './records.ts';
+import { isAnyAddress } from './vip-filter.ts';
 
 /** What a frontend is found by. */
 export type FrontendIdentity = Pick<ServiceRecord, 'address' | 'port' | 'protocol' | 'scope'>;
@@ -12,10 +16,12 @@ export type FrontendIdentity = Pick<ServiceRecord, 'address' | 'port' | 'protoco
 /** The frontends in the kernel. */
 export class FrontendTable {
   readonly #map: RawMap;
+  readonly #node: WordArray | undefined;
   readonly #gate: InsertGate;
 
-  constructor(map: RawMap, grace: GraceTracker) {
-    this.#map = map;
+  constructor({ frontends, node }: Pick<ServiceStore, 'frontends' | 'node'>, grace: GraceTracker) {
+    this.#map = frontends;
+    this.#node = node;
     this.#gate = createInsertGate(grace);
   }
 
@@ -33,9 +39,15 @@ export class FrontendTable {
     while (!this.#gate.isOpen) await this.#gate.opened();
   }
 
-  /** Leads a frontend to its service; the table must be open. False when there is no room. */
+  /**
+   * Leads a frontend to its service; the table must be open. False when there is no room. Flows that ran to the address
+   * before, to whoever it was, are decided anew with their next packet.
+   */
   insert(record: ServiceRecord): boolean {
-    return this.#update(record, 'noexist');
+    if (!this.#update(record, 'noexist')) return false;
+    if (this.#node !== undefined && isAnyAddress(record.address)) bumpPrefixes(this.#node);
+    else if (this.#node !== undefined) bumpAddress(this.#node, ipToKey16(record.address));
+    return true;
   }
 
   /** Leads a frontend that is there to another service; the table must be open, and is not after. */

@@ -4,8 +4,11 @@ import type { ServiceStore, WordBlock } from './ports.ts';
 /** The maps that the service writer needs. */
 export type ServiceMapName = 'cilium_services' | 'cilium_backends' | 'cilium_service_runs' | 'cilium_vips' | 'cilium_frontends' | 'cilium_source_ranges';
 
+/** Those maps, and that of the node where the endpoints' programs share them. */
+export type ServiceMaps = Readonly<Record<ServiceMapName, BpfMap>> & { readonly cilium_node?: BpfMap };
+
 /** The kernel's maps as the service writer's ports. The mappings go when the maps are closed. */
-export function kernelServiceStore(maps: Readonly<Record<ServiceMapName, BpfMap>>): ServiceStore {
+export function kernelServiceStore(maps: ServiceMaps): ServiceStore {
   return {
     services: block(maps.cilium_services.mmap()),
     backends: block(maps.cilium_backends.mmap()),
@@ -13,6 +16,7 @@ export function kernelServiceStore(maps: Readonly<Record<ServiceMapName, BpfMap>
     vips: block(maps.cilium_vips.mmap()),
     frontends: maps.cilium_frontends,
     sourceRanges: maps.cilium_source_ranges,
+    ...(maps.cilium_node === undefined ? {} : { node: block(maps.cilium_node.mmap()) }),
     gracePeriod: membarrierGlobal,
   };
 }

@@ -1,8 +1,7 @@
 import { silentLogger, type Logger } from '@cilium-ts/core';
-import type { BpfMap } from 'libbpf-napi';
 import { isBackendGone } from './backend-table.ts';
 import { dumpServices, type ServiceDumpEntry } from './dump.ts';
-import { kernelServiceStore, type ServiceMapName } from './kernel-store.ts';
+import { kernelServiceStore, type ServiceMaps } from './kernel-store.ts';
 import { createServiceWriter, type ServiceWriter } from './writer.ts';
 
 /** The services in the kernel. */
@@ -17,7 +16,7 @@ export interface Services extends ServiceWriter {
  * Opens the writer of services over the maps of any object that has them. One at a time; the maps must stay open until
  * it is closed, and take its mappings along when they are closed.
  */
-export async function openServices(dependencies: { readonly logger?: Logger }, maps: Readonly<Record<ServiceMapName, BpfMap>>): Promise<Services> {
+export async function openServices(dependencies: { readonly logger?: Logger }, maps: ServiceMaps): Promise<Services> {
   const store = kernelServiceStore(maps);
   const writer = await createServiceWriter({ store, logger: dependencies.logger ?? silentLogger });
   return {

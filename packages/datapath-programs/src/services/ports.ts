@@ -20,6 +20,8 @@ export interface ServiceStore {
   /** cilium_vips. */
   readonly vips: WordBlock;
   readonly frontends: RawMap;
+  /** cilium_node, where endpoints have flows beside these maps: those to an address are decided anew when it gets a frontend. */
+  readonly node?: WordArray;
   readonly sourceRanges: RawMap;
   /** Resolves when every program that was running at the time of the call has ended. */
   gracePeriod(): Promise<void>;

@@ -85,7 +85,7 @@ export function restoreServices({ store, logger }: { readonly store: ServiceStor
   const rest = createRestQueue(grace);
   const state: ServicesState = {
     store, grace, rest,
-    frontends: new FrontendTable(store.frontends, grace),
+    frontends: new FrontendTable(store, grace),
     services: new ServiceTable(store.services),
     ranges: new SourceRanges(store.sourceRanges, grace),
     backends: new BackendTable(store.backends, rest),

@@ -1,5 +1,5 @@
-import { silentLogger } from '@cilium-ts/core';
-import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
+import { ipToKey16, parseIp, silentLogger } from '@cilium-ts/core';
+import { addressBucket, MAPS, nodeStateOffsets, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { describe, expect, it } from 'vitest';
 import { dumpServices } from '../../src/services/dump.ts';
 import { createServiceWriter, type ServiceWriter } from '../../src/services/writer.ts';
@@ -52,6 +52,22 @@ describe('apply', () => {
     expect(test.store.graces).toBe(graces);
     await test.writer.settled();
     expectNothingElse(test.store, test.records);
+  });
+
+  it('has flows to an address decided anew when it gets a frontend, and only then', async () => {
+    const words = new BigUint64Array(Math.ceil(MAPS.cilium_node.valueSize / 8));
+    const node = { length: words.length, load: (index: number) => words[index] ?? 0n, store: (index: number, value: bigint) => { words[index] = value; } };
+    const writer = await open({ ...createMemoryServiceStore({}), node });
+    const numbering = createNumbering({ services: 200, backends: 200 });
+    const counter = (address: string) => Number((words[(nodeStateOffsets.addressBuckets >> 3) + (addressBucket(ipToKey16(parseIp(address)!)) >> 1)]! >> (addressBucket(ipToKey16(parseIp(address)!)) & 1 ? 32n : 0n)) & 0xffff_ffffn);
+    await writer.apply(desired(numbering.records(services([2, 2]))));
+    expect([counter('10.96.0.0'), counter('10.96.0.1'), counter('10.96.0.2')]).toEqual([1, 1, 0]);
+    await writer.apply(desired(numbering.records(services([3, 1, 2]))));
+    expect([counter('10.96.0.0'), counter('10.96.0.1'), counter('10.96.0.2')]).toEqual([1, 1, 1]);
+    const everywhere = services([3, 1, 2]);
+    await writer.apply(desired(numbering.records({ ...everywhere, fronts: [...everywhere.fronts, { at: '0.0.0.0:30080', pool: 'p0' }] })));
+    expect(Number(words[nodeStateOffsets.addressesGeneration >> 3]! & 0xffff_ffffn)).toBe(1);
+    await writer.close();
   });
 
   it('names the backends that ended, with the generation that flows remember', async () => {
