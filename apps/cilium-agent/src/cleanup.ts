@@ -1,6 +1,6 @@
 import { errorMessage, parseCidr } from '@cilium-ts/core';
 import type { Logger } from '@cilium-ts/core';
-import { cleanupDatapath, detachNodePrograms, detachSockets } from '@cilium-ts/datapath-programs';
+import { cleanupDatapath, detachSockets } from '@cilium-ts/datapath-programs';
 import { openNetlink } from '@cilium-ts/netlink';
 import type { Netlink } from '@cilium-ts/netlink';
 import { existsSync, rmSync } from 'node:fs';
@@ -16,6 +16,7 @@ import { runTool } from './node/run-tool.ts';
 import { restoreSysctls } from './node/sysctls.ts';
 import { createDocumentFolder } from './state/document-folder.ts';
 import { EndpointRecord } from './state/schemas.ts';
+import { leftOnDevices } from './traffic/device-layer.ts';
 
 const removeEndpoints = async (netlink: Netlink, stateDir: string): Promise<number> => {
   const { documents } = await createDocumentFolder({ folder: `${stateDir}/endpoints`, asideFolder: `${stateDir}/set-aside`, schema: EndpointRecord }).load();
@@ -51,7 +52,11 @@ export const cleanup = async (values: Settings, logger: Logger): Promise<void> =
   const { record } = journal;
   using netlink = openNetlink();
   await attempt("remove endpoints' devices", () => removeEndpoints(netlink, stateDir));
-  await attempt("take programs off the devices towards the outside", () => { for (const index of record.uplinks) detachNodePrograms(values['bpf-root'], index); });
+  await attempt("take programs off the devices towards the outside", () => {
+    const left = leftOnDevices(values['bpf-root'], record.uplinks);
+    left.removeXdp();
+    left.removeNodePrograms();
+  });
   await attempt('stop translating at sockets', () => detachSockets(values['bpf-root']));
   await attempt('remove maps and programs', () => cleanupDatapath({ bpfRoot: values['bpf-root'] }));
   if (record.masquerade) await attempt('remove masquerade rules', removeMasquerade);

@@ -155,7 +155,7 @@ const eventsPart = ({ state, logger }: Composed): Part => {
 
 const apiPart = ({ state, logger }: Composed): Part => {
   const server = createApiServer({
-    handlers: { ...createDaemonHandlers(state), ...createEndpointHandlers(state), ...createIdentityHandlers(state), ...createPolicyHandlers(state), ...createBpfHandlers(state), ...createServiceHandlers(state), ...createPrefilterHandlers({ prefilter: () => state.traffic.prefilter, announce: state.announce }) },
+    handlers: { ...createDaemonHandlers(state), ...createEndpointHandlers(state), ...createIdentityHandlers(state), ...createPolicyHandlers(state), ...createBpfHandlers(state), ...createServiceHandlers(state), ...createPrefilterHandlers({ prefilter: () => (state.config.values['enable-xdp-prefilter'] ? state.traffic.xdp?.prefilter : undefined), announce: state.announce }) },
     logger, version: state.version, metricsText: () => metricsText({ state }), observe: (call) => { state.observeApi(call); },
   });
   return { name: 'api', start: () => server.listen(state.config.values['socket-path']), stop: () => server.close() };

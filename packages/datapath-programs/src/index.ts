@@ -57,7 +57,7 @@ export type {
   ServiceRecord,
   ServiceRecords,
 } from './services/records.ts';
-export type { XdpAttachMode, XdpAttachResult } from './xdp/attach.ts';
+export { detachProgram as detachXdp, linkedDevices as xdpDevices, type XdpAttachMode, type XdpAttachResult } from './xdp/attach.ts';
 export type { DeniedList } from './xdp/denied-list.ts';
 export { openXdp, type Xdp } from './xdp/open.ts';
 export {

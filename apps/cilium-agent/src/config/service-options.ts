@@ -30,6 +30,7 @@ export const serviceSettings = {
   'bpf-lb-maglev-table-size': { schema: tableSize, default: '16381', help: 'size of Maglev tables' },
   'bpf-lb-maglev-hash-seed': { schema: hashSeed, default: 'JLfvgnHc2kaSUFaI', help: 'seed of Maglev tables, the same on every node (12 bytes in base64)' },
   'bpf-lb-mode': { schema: z.enum(['snat', 'dsr', 'hybrid']), default: 'snat', help: 'how packets from outside get to backends on other nodes: snat, dsr or hybrid (dsr for TCP)' },
+  'bpf-lb-dsr-dispatch': { schema: z.enum(['opt', 'ipip']), default: 'opt', help: 'how packets in mode dsr travel: as they are, with an IP option, or within another packet (ipip)' },
   'bpf-lb-acceleration': { schema: z.enum(['disabled', 'generic', 'native', 'best-effort']), default: 'disabled', help: 'load balancing in XDP, before the stack: native, generic, or best-effort (native where the device has it)' },
   'bpf-lb-map-max': { schema: whole(16, 16 * MIB), default: '65536', help: 'most frontends' },
   'bpf-lb-backend-map-max': { schema: whole(16, 16 * MIB), default: '131072', help: 'most backends, all services together' },

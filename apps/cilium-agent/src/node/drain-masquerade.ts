@@ -28,23 +28,25 @@ export interface MasqueradeDrain {
   close(): void;
 }
 
-const LOOK_EVERY_MS = 10_000;
+/** Between looks (milliseconds): ever longer, as a listing may be long and connections may be old. */
+const LOOK_MS = { first: 1000, most: 30_000 } as const;
 
 /**
  * Lets go of masquerading in nftables: from now on it takes no new connection, but its chain stays, and with it the
  * translation, as long as netfilter knows a connection that it translated. Then the table is removed and `done` called.
- * Where the kernel does not list connections (CONFIG_NF_CONNTRACK_PROCFS) the empty chain stays until cleanup.
+ * Where the kernel does not list connections (CONFIG_NF_CONNTRACK_PROCFS) the chain stays until cleanup.
  */
 export const drainMasquerade = async (ranges: readonly Cidr[], { logger, done }: { readonly logger: Logger; readonly done: () => void }): Promise<MasqueradeDrain> => {
   await emptyMasquerade();
   let left: number | undefined;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let wait: number = LOOK_MS.first;
   const look = async (): Promise<void> => {
     const listing = await readFileIfThere(CONNTRACK);
     left = listing === undefined ? undefined : countMasqueraded(listing, ranges);
     if (left === undefined) {
-      logger.warn({}, 'the kernel does not list its connections: the empty nftables chain stays, for those that it masqueraded');
+      logger.warn({}, 'the kernel does not list its connections: the nftables chain stays, for those that it masqueraded');
       return;
     }
     if (left > 0) {
@@ -62,7 +64,8 @@ export const drainMasquerade = async (ranges: readonly Cidr[], { logger, done }:
         logger.error({ error: errorMessage(error) }, 'connections masqueraded by nftables could not be counted');
         schedule();
       });
-    }, LOOK_EVERY_MS);
+    }, wait);
+    wait = Math.min(LOOK_MS.most, wait * 2);
     timer.unref();
   };
   await look();

@@ -23,28 +23,25 @@ const familyRule = (protocol: 'ipv4' | 'ipv6', excluded: readonly Cidr[] | undef
  * leaves the node by another device is given the node's address; connections that came in from outside are known to
  * netfilter and not translated.
  */
-export const masqueradeRuleset = (options: MasqueradeOptions): string =>
-  [
-    `table ${TABLE} {}`,
-    `delete table ${TABLE}`,
-    `table ${TABLE} {`,
-    '  chain postrouting {',
-    '    type nat hook postrouting priority srcnat; policy accept;',
-    ...familyRule('ipv4', options.ipv4),
-    ...familyRule('ipv6', options.ipv6),
-    '  }',
-    '}',
-    '',
-  ].join('\n');
+export const masqueradeRuleset = (options: MasqueradeOptions): string => ruleset([...familyRule('ipv4', options.ipv4), ...familyRule('ipv6', options.ipv6)]);
+
+/**
+ * The ruleset that masquerades nothing new and leaves what is. The rule changes nothing: without one that asks for
+ * connections the kernel stops tracking them in this network namespace, and with that translating them.
+ */
+export const drainingRuleset = (): string => ruleset(['    ct state new accept']);
+
+const ruleset = (rules: readonly string[]): string =>
+  [`table ${TABLE} {}`, `delete table ${TABLE}`, `table ${TABLE} {`, '  chain postrouting {', '    type nat hook postrouting priority srcnat; policy accept;', ...rules, '  }', '}', ''].join('\n');
 
 /** Puts the table in place of whatever the table of that name held. */
 export const installMasquerade = async (options: MasqueradeOptions): Promise<void> => {
   await runTool('nft', ['-f', '-'], { input: masqueradeRuleset(options), action: 'install masquerade rules' });
 };
 
-/** Puts a table in its place whose chain has no rule: nothing new is masqueraded, and what is stays so. */
+/** Puts a table in its place that masquerades nothing new; what is masqueraded stays so. */
 export const emptyMasquerade = async (): Promise<void> => {
-  await runTool('nft', ['-f', '-'], { input: masqueradeRuleset({}), action: 'take the masquerade rules out of service' });
+  await runTool('nft', ['-f', '-'], { input: drainingRuleset(), action: 'take the masquerade rules out of service' });
 };
 
 /** What of `nft -j list table` matters here. */

@@ -1,19 +1,21 @@
 import { parseCidr } from '@cilium-ts/core';
 import type { Cidr } from '@cilium-ts/core';
-import { detachNodePrograms, openNodePrograms } from '@cilium-ts/datapath-programs';
-import type { NodePrograms } from '@cilium-ts/datapath-programs';
+import { openNodePrograms, openXdp } from '@cilium-ts/datapath-programs';
+import { randomInt } from 'node:crypto';
 import type { Composed } from '../compose-state.ts';
 import type { Settings } from '../config/options.ts';
 import type { Part } from '../lifecycle/part.ts';
 import { drainMasquerade } from '../node/drain-masquerade.ts';
-import type { MasqueradeDrain } from '../node/drain-masquerade.ts';
 import { parseIpMasqConfig } from '../node/ip-masq-config.ts';
 import { datapathOptions } from '../start-agent.ts';
 import { readFileIfThere } from '../state/atomic-file.ts';
+import { createDeviceLayer, leftOnDevices } from './device-layer.ts';
+import type { DeviceLayer } from './device-layer.ts';
 import { createUplinkWatch } from './uplink-watch.ts';
 
-/** Whether there are programs on the devices towards the outside. */
-export const uplinksWanted = (values: Settings): boolean => values.mode === 'lb-only' || values['kube-proxy-replacement'] || values['enable-bpf-masquerade'];
+/** Whether there are programs on the devices towards the outside: those of the stack, and the one before it. */
+export const nodeProgramsWanted = (values: Settings): boolean => values.mode === 'lb-only' || values['kube-proxy-replacement'] || values['enable-bpf-masquerade'];
+export const xdpWanted = (values: Settings): boolean => values['enable-xdp-prefilter'] || values['bpf-lb-acceleration'] !== 'disabled';
 
 /** Destinations that see endpoints' own addresses. */
 const exclusions = async (values: Settings, ranges: readonly Cidr[]): Promise<Cidr[]> => {
@@ -29,65 +31,66 @@ const masqueradeOf = (values: Settings) => ({
 });
 
 /**
- * The programs on the devices towards the outside: services for clients there, and masquerade. They are attached while
- * the settings say so and stay when the agent stops; the first start without takes them off.
+ * The programs on the devices towards the outside: services for clients there, masquerade, the prefilter. They are
+ * attached while the settings say so and stay when the agent stops; the first start without takes them off.
  */
-export const uplinksPart = ({ state: { config: { values }, traffic }, opened, logger }: Composed): Part => {
-  const { node, journal } = opened;
+export const uplinksPart = ({ state: { config: { values }, traffic }, opened: { node, journal }, logger }: Composed): Part => {
   const ranges = [node.ranges.ipv4, node.ranges.ipv6].filter((range) => range !== undefined);
   const watch = createUplinkWatch(node.netlink, { named: values.devices, logger });
-  const attached = new Set<number>();
-  let drain: MasqueradeDrain | undefined;
+  const layers: DeviceLayer[] = [];
+  const { config, ...places } = datapathOptions(values);
+  // What ports of translated connections are derived from: both programs have to find the same.
+  const options = { ...places, config: { ...config, natSeed: randomInt(2 ** 32) } };
 
-  /** Each device is written down before anything is attached to it. */
-  const bringUp = async (programs: NodePrograms): Promise<void> => {
-    const uplinks = await watch.list();
-    const before = new Set([...journal.record.uplinks, ...programs.linkedDevices()]);
-    const now = uplinks.map(({ ifindex }) => ifindex);
-    const added = uplinks.filter(({ ifindex }) => !attached.has(ifindex));
-    journal.update({ uplinks: [...new Set([...before, ...now])] });
-    await programs.setDevices(uplinks.map(({ ifindex, ipv4, ipv6 }) => ({ ifindex, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }), masquerade: masqueradeOf(values) })));
-    for (const { ifindex, name } of added) {
-      programs.attach(ifindex);
-      attached.add(ifindex);
-      logger.info({ device: name }, 'device towards the outside');
+  const openLayers = async (): Promise<void> => {
+    if (nodeProgramsWanted(values)) {
+      const programs = await openNodePrograms({ logger }, options);
+      traffic.nodePrograms = programs;
+      await programs.setMasqueradeExclusions(await exclusions(values, ranges));
+      layers.push(createDeviceLayer({ attach: (ifindex) => { programs.attach(ifindex); }, detach: (ifindex) => programs.detach(ifindex), known: () => [...journal.record.uplinks, ...programs.linkedDevices()], close: () => { programs.close(); } }));
     }
-    for (const ifindex of before) {
-      if (now.includes(ifindex)) continue;
-      programs.detach(ifindex);
-      attached.delete(ifindex);
-    }
-    if (now.join() !== journal.record.uplinks.join()) journal.update({ uplinks: now });
-    traffic.uplinks = { programs, devices: uplinks };
+    if (!xdpWanted(values)) return;
+    const xdp = await openXdp({ logger }, options);
+    const mode = values['bpf-lb-acceleration'] === 'disabled' ? 'best-effort' : values['bpf-lb-acceleration'];
+    traffic.xdp = xdp;
+    layers.push(createDeviceLayer({ attach: (ifindex) => { xdp.attach(ifindex, mode); }, detach: (ifindex) => xdp.detach(ifindex), known: () => xdp.linkedDevices(), close: () => xdp.close() }));
   };
 
-  const takeDown = (): void => {
-    for (const ifindex of journal.record.uplinks) detachNodePrograms(values['bpf-root'], ifindex);
-    if (journal.record.uplinks.length > 0) journal.update({ uplinks: [] });
+  /** Each device is written down before anything is attached to it. */
+  const bringUp = async (): Promise<void> => {
+    const uplinks = await watch.list();
+    const now = uplinks.map(({ ifindex }) => ifindex);
+    journal.update({ uplinks: [...new Set([...journal.record.uplinks, ...now])] });
+    await traffic.nodePrograms?.setDevices(uplinks.map(({ ifindex, ipv4, ipv6 }) => ({ ifindex, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }), masquerade: masqueradeOf(values) })));
+    for (const layer of layers) layer.become(now);
+    if (now.join() !== journal.record.uplinks.join()) journal.update({ uplinks: now });
+    const names = uplinks.map(({ name }) => name).join();
+    if (names !== traffic.uplinks?.map(({ name }) => name).join()) logger.info({ devices: names }, 'devices towards the outside');
+    traffic.uplinks = uplinks;
   };
 
   return {
     name: 'uplinks',
     async start() {
-      if (!uplinksWanted(values)) {
-        takeDown();
+      const left = leftOnDevices(values['bpf-root'], journal.record.uplinks);
+      if (!nodeProgramsWanted(values)) left.removeNodePrograms();
+      if (!xdpWanted(values)) left.removeXdp();
+      await openLayers();
+      if (layers.length === 0) {
+        if (journal.record.uplinks.length > 0) journal.update({ uplinks: [] });
         return;
       }
-      const programs = await openNodePrograms({ logger }, datapathOptions(values));
-      traffic.uplinks = { programs, devices: [] };
-      await programs.setMasqueradeExclusions(await exclusions(values, ranges));
-      await bringUp(programs);
+      await bringUp();
       if (values['enable-bpf-masquerade'] && journal.record.masquerade) {
-        traffic.drain = drain = await drainMasquerade(ranges, { logger, done: () => { journal.update({ masquerade: false }); } });
+        traffic.drain = await drainMasquerade(ranges, { logger, done: () => { journal.update({ masquerade: false }); } });
       }
-      watch.watch(() => bringUp(programs));
+      watch.watch(bringUp);
     },
-    stop() {
+    async stop() {
       watch.close();
-      drain?.close();
-      traffic.uplinks?.programs.close();
-      traffic.uplinks = undefined;
-      traffic.drain = undefined;
+      traffic.drain?.close();
+      for (const layer of layers.splice(0).reverse()) await layer.close();
+      Object.assign(traffic, { nodePrograms: undefined, xdp: undefined, uplinks: undefined, drain: undefined });
     },
   };
 };
