@@ -29,7 +29,7 @@ describe('settings of services', () => {
   });
 
   it('become the configuration of the programs', () => {
-    expect(serviceConfig(load(['service-no-backend-response', 'drop']).values)).toEqual({ serviceSeed: 0x71dc_da46, serviceLoopback: 2_852_006_401, serviceReject: 0, dsrIpip: 0, sockHostnsOnly: 0, sourceRangeAllTypes: 0 });
+    expect(serviceConfig(load(['service-no-backend-response', 'drop']).values)).toEqual({ serviceSeed: 0x71dc_da46, serviceLoopback: 2_852_006_401, serviceReject: 0, xdpServices: 0, dsrIpip: 0, sockHostnsOnly: 0, sourceRangeAllTypes: 0 });
   });
 });
 
