@@ -74,6 +74,11 @@ struct flow {
 	__u16 rewrite_id; /* of the service */
 	__u32 identity[2];
 	__u8 rewrite_address[ADDRESS_SIZE]; /* see enum flow_flag */
+	/*
+	 * Fills the kernel's element (48 bytes of its own, 40 of key) to three cache lines of 64, so that what a hit reads,
+	 * the first 36 bytes, shares two with hash and key: otherwise three.
+	 */
+	__u8 line[40];
 };
 
 struct {

@@ -17,7 +17,9 @@ describe('layouts', () => {
   });
 
   it('keep cells on cache lines and endpoint records at 64 bytes', () => {
-    expect([cell.size, endpointInfo.size, flow.size]).toEqual([64, 64, 64]);
+    expect([cell.size, endpointInfo.size]).toEqual([64, 64]);
+    // with the kernel's own 48 bytes an element of the flow table is whole cache lines
+    expect((48 + flowKey.size + flow.size) % 64).toBe(0);
   });
 });
 

@@ -23,7 +23,7 @@ export const MAPS = {
   cilium_devices_sparse: { type: 'hash', keySize: 4, valueSize: 4, maxEntries: 4096, flags: 0 },
   cilium_endpoints: { type: 'array', keySize: 4, valueSize: 64, maxEntries: 4096, flags: 0 },
   cilium_events: { type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: 8388608, flags: 0 },
-  cilium_flows: { type: 'lru_hash', keySize: 40, valueSize: 64, maxEntries: 131072, flags: 0 },
+  cilium_flows: { type: 'lru_hash', keySize: 40, valueSize: 104, maxEntries: 131072, flags: 0 },
   cilium_fragments: { type: 'lru_hash', keySize: 40, valueSize: 16, maxEntries: 8192, flags: 0 },
   cilium_frontends: { type: 'hash', keySize: 20, valueSize: 4, maxEntries: 65536, flags: 0 },
   cilium_ipmasq: { type: 'lpm_trie', keySize: 20, valueSize: 4, maxEntries: 16384, flags: 1 },

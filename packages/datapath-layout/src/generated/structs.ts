@@ -255,7 +255,7 @@ export const event: Codec<Event> = /* @__PURE__ */ struct(
 /** Byte offsets within struct event. */
 export const eventOffsets = { timestamp: 0, type: 8, version: 9, reason: 10, direction: 11, flags: 12, point: 14, protocol: 15, sourceIdentity: 16, destinationIdentity: 20, sourceEndpoint: 24, destinationEndpoint: 26, ifindex: 28, length: 32, egressVerdict: 36, ingressVerdict: 40, sourcePort: 44, destinationPort: 46, source: 48, destination: 64, tcpFlags: 80, icmpType: 81, ethertype: 82, reserved: 84 } as const;
 
-/** struct flow, 64 bytes. */
+/** struct flow, 104 bytes. */
 export interface Flow {
   readonly decision: bigint;
   readonly generation: readonly number[];
@@ -269,16 +269,17 @@ export interface Flow {
   readonly rewriteId: number;
   readonly identity: readonly number[];
   readonly rewriteAddress: Uint8Array;
+  readonly line: Uint8Array;
 }
 
 /** Codec of struct flow. */
 export const flow: Codec<Flow> = /* @__PURE__ */ struct(
-  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], lastSeen: [u32, 24], state: [u32, 28], began: [u8, 32], reserved: [u8, 33], flags: [u16, 34], rewritePort: [be16, 36], rewriteId: [u16, 38], identity: [array(u32, 2), 40], rewriteAddress: [bytes(16), 48] },
-  64,
+  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], lastSeen: [u32, 24], state: [u32, 28], began: [u8, 32], reserved: [u8, 33], flags: [u16, 34], rewritePort: [be16, 36], rewriteId: [u16, 38], identity: [array(u32, 2), 40], rewriteAddress: [bytes(16), 48], line: [bytes(40), 64] },
+  104,
 );
 
 /** Byte offsets within struct flow. */
-export const flowOffsets = { decision: 0, generation: 8, end: 16, lastSeen: 24, state: 28, began: 32, reserved: 33, flags: 34, rewritePort: 36, rewriteId: 38, identity: 40, rewriteAddress: 48 } as const;
+export const flowOffsets = { decision: 0, generation: 8, end: 16, lastSeen: 24, state: 28, began: 32, reserved: 33, flags: 34, rewritePort: 36, rewriteId: 38, identity: 40, rewriteAddress: 48, line: 64 } as const;
 
 /** struct flow_key, 40 bytes. */
 export interface FlowKey {

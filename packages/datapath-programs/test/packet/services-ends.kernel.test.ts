@@ -1,0 +1,92 @@
+import { DROP_REASON, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
+import { sctp, udp, type Layer } from '@cilium-ts/testkit';
+import { describe, expect, test } from 'vitest';
+import { A, B, FAMILIES, fromPod, ip, REMOTE, segment } from './frames.ts';
+import { Sandbox } from './sandbox.ts';
+import { Services } from './services.ts';
+import { VIP, TCP, UDP, SCTP, PORT, BACKEND_PORT, bytes, delivered, sandbox, services, sides, useServices } from './services-rig.ts';
+
+useServices();
+
+describe.each(FAMILIES)('the end of flows to services over IPv$family', ({ family }) => {
+  const [a, b, vip] = [ip(A, family), ip(B, family), VIP[family]];
+  const local = (protocol: number, extra: { readonly flags?: number; readonly affinityTimeout?: number } = {}): number[] =>
+    services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }], ...extra });
+
+  test('a SYN sent again goes where the first one went; after the end it may go elsewhere', () => {
+    local(TCP);
+    const syn = fromPod(A, family, vip, segment(4000, PORT, 'syn'));
+    sandbox.from(A, syn);
+    services.retarget(1, [services.addBackend(1, { address: REMOTE[family], port: 9090 }, TCP)]);
+    const again = sandbox.from(A, syn);
+    expect({ data: bytes(again.data), events: again.events }).toEqual({ data: bytes(delivered(family, B, [a, b], segment(4000, BACKEND_PORT, 'syn'))), events: [] });
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'rst')));
+    expect(sandbox.flows().map((flow) => flow.state)).toEqual([['reset', 'confirmed'], ['reset', 'confirmed']]);
+    expect(bytes(sandbox.from(A, syn).data)).toBe(bytes(fromPod(A, family, REMOTE[family], segment(4000, 9090, 'syn'))));
+  });
+
+  test('the end of a connection is the end of both entries', () => {
+    local(TCP);
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')));
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'fin', 'ack')));
+    expect(sandbox.flows().map((flow) => flow.state)).toEqual([['fin-source', 'confirmed'], ['fin-source', 'confirmed']]);
+    sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, 4000, 'fin', 'ack')));
+    expect(sandbox.flows().map((flow) => flow.state)).toEqual([['fin-source', 'fin-destination', 'confirmed'], ['fin-source', 'fin-destination', 'confirmed']]);
+  });
+
+  test('a direct connection on the ends of a live flow is refused, and does not break it', () => {
+    local(TCP);
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')));
+    expect(sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+    expect(sides()).toEqual(['reply', 'request']);
+    sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'rst')));
+    expect(sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn'))).verdict).toBe('redirect');
+  });
+
+  test('a service does not take the ends of a live direct connection', () => {
+    sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn')));
+    local(TCP);
+    expect(sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+  });
+
+  test('UDP without checksum stays without', () => {
+    if (family === 6) return void expect(family).toBe(6); // IPv6 has no such datagrams
+    local(UDP);
+    const none = (from: number, to: number): Layer => udp({ sourcePort: from, destinationPort: to, checksum: 0 });
+    expect(bytes(sandbox.from(A, fromPod(A, 4, vip, none(4000, PORT))).data)).toBe(bytes(delivered(4, B, [a, b], none(4000, BACKEND_PORT))));
+  });
+
+  test('SCTP has its address translated, but not its port', () => {
+    services.add({ id: 1, address: vip, port: PORT, protocol: SCTP, backends: [{ address: b, port: PORT }] });
+    const chunk = (sourcePort: number, destinationPort: number): Layer => sctp({ sourcePort, destinationPort });
+    expect(bytes(sandbox.from(A, fromPod(A, family, vip, chunk(4000, PORT))).data)).toBe(bytes(delivered(family, B, [a, b], chunk(4000, PORT))));
+    const ack = sctp({ sourcePort: PORT, destinationPort: 4000, chunk: 'initAck' });
+    expect(bytes(sandbox.from(B, fromPod(B, family, a, ack)).data)).toBe(bytes(delivered(family, A, [vip, a], ack)));
+    services.add({ id: 2, address: vip, port: 81, protocol: SCTP, backends: [{ address: b, port: PORT }] });
+    expect(sandbox.from(A, fromPod(A, family, vip, chunk(4000, 81)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.L4_CHECKSUM });
+  });
+});
+
+test('a service without backends is silent where that is configured', async () => {
+  using silent = await Sandbox.open({ service_reject: 0 });
+  const written = new Services(silent);
+  await silent.addPod(A);
+  written.add({ id: 1, address: VIP[4], port: PORT, protocol: TCP, backends: [] });
+  expect(silent.from(A, fromPod(A, 4, VIP[4], segment(4000, PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NO_SERVICE });
+});
+
+test.each(FAMILIES)('source ranges bind clients inside only where that is configured (IPv$family)', async ({ family }) => {
+  using strict = await Sandbox.open({ source_range_all_types: 1 });
+  const written = new Services(strict);
+  await strict.addPod(A);
+  await strict.addPod(B);
+  const add = (id: number, port: number, flags: number): unknown =>
+    written.add({ id, address: VIP[family], port, protocol: TCP, flags, backends: [{ address: ip(B, family), port: BACKEND_PORT }] });
+  add(1, 80, SERVICE_FLAG.SOURCE_RANGE);
+  add(2, 81, SERVICE_FLAG.SOURCE_RANGE | SERVICE_FLAG.SOURCE_DENY);
+  expect(strict.from(A, fromPod(A, family, VIP[family], segment(4000, 80, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NOT_IN_SRC_RANGE });
+  expect(strict.from(A, fromPod(A, family, VIP[family], segment(4001, 81, 'syn'))).verdict).toBe('redirect');
+  for (const id of [1, 2]) written.addSourceRange(id, `${ip(A, family)}/${family === 4 ? 24 : 64}`);
+  expect(strict.from(A, fromPod(A, family, VIP[family], segment(4000, 80, 'syn'))).verdict).toBe('redirect');
+  expect(strict.from(A, fromPod(A, family, VIP[family], segment(4002, 81, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NOT_IN_SRC_RANGE });
+});
