@@ -86,6 +86,7 @@ export function releasePool(pool: Pool, shared: Shared): void {
 }
 
 function dropMissing(pool: Pool, candidates: readonly Candidate[], shared: Shared): void {
+  if (pool.members.size === 0) return;
   const wanted = new Set(candidates.map(({ key }) => key));
   for (const [key, { index }] of pool.members) {
     if (wanted.has(key)) continue;

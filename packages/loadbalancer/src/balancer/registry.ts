@@ -1,8 +1,8 @@
 import type { EndpointSlice } from '../model/endpoints.ts';
 import type { LoadBalancerProblem } from '../plan/problem.ts';
 import { problemOf } from '../plan/problem.ts';
-import { formatFrontend } from '../plan/frontend-plan.ts';
 import { buildService, planService, refreshService, releaseLost, withdrawService } from './build.ts';
+import { findingsOf } from './findings.ts';
 import type { ServiceState } from './service-state.ts';
 import { createServiceState } from './service-state.ts';
 import type { Service } from '../model/service.ts';
@@ -119,9 +119,9 @@ class ServiceRegistry implements Registry {
   }
 
   problems(key?: string): readonly LoadBalancerProblem[] {
-    if (key === undefined) return Array.from(this.states.values(), (state) => this.#problemsOf(state)).flat();
-    const state = this.states.get(key);
-    return state === undefined ? [] : this.#problemsOf(state);
+    const one = key === undefined ? undefined : this.states.get(key);
+    const states = key === undefined ? [...this.states.values()] : one === undefined ? [] : [one];
+    return states.flatMap((state) => findingsOf(state, this.#shared.claims).map((finding) => problemOf(state.key, state.service, finding)));
   }
 
   /** The new state takes over what the old one holds, so that what has not changed keeps its ids. */
@@ -158,22 +158,6 @@ class ServiceRegistry implements Registry {
   #lacks(state: ServiceState): boolean {
     const short = ({ code }: { readonly code: string }): boolean => code.endsWith('-full');
     return state.recordFindings.some(short) || [...state.pools.values()].some(({ findings }) => findings.some(short));
-  }
-
-  #problemsOf(state: ServiceState): readonly LoadBalancerProblem[] {
-    const pools = [...state.pools.values()].flatMap(({ findings }) => findings);
-    const found = [...state.planFindings, ...this.#conflictsOf(state), ...state.recordFindings, ...pools];
-    return found.map((finding) => problemOf(state.key, state.service, finding));
-  }
-
-  #conflictsOf(state: ServiceState) {
-    return state.planned.flatMap(({ key, scope, frontend }) => {
-      const owner = this.#shared.claims.owner(key);
-      // Losing a frontend to a redirect is what redirects are for.
-      if (scope === 'internal' || owner === undefined || owner === state || owner.priority < state.priority) return [];
-      const message = `${owner.name} (${owner.key}) has this frontend`;
-      return [{ code: 'conflict' as const, frontend: formatFrontend(frontend), message, remedy: 'give one of the two another address or port' }];
-    });
   }
 
   #group(name: string): Group {

@@ -24,14 +24,14 @@ export interface ServiceState {
   readonly slices: ReadonlyMap<string, EndpointSlice>;
   /** What its frontends need, worked out anew when the service changes. */
   planned: readonly PlannedRecord[];
-  /** Frontends that it claims. */
-  claims: ReadonlySet<string>;
+  /** Frontends that it claims, each once. Arrays here: most services have one, and there may be ten thousand. */
+  claims: readonly string[];
   /** By scoped key. */
   readonly held: Map<string, HeldRecord>;
   /** By pool key. */
   readonly pools: Map<string, Pool>;
   /** Addresses that it holds a wildcard for. */
-  wildcards: ReadonlySet<string>;
+  wildcards: readonly string[];
   /** What is wrong with its plan. */
   planFindings: readonly Finding[];
   /** What went wrong when its records were made. */
@@ -47,10 +47,10 @@ export function createServiceState(key: string, service: Service, slices: Readon
     priority,
     slices,
     planned: [],
-    claims: new Set(),
+    claims: [],
     held: new Map(),
     pools: new Map(),
-    wildcards: new Set(),
+    wildcards: [],
     planFindings: [],
     recordFindings: [],
   };

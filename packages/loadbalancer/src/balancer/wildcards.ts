@@ -9,19 +9,19 @@ import type { Shared } from './shared.ts';
  */
 export function holdWildcards(state: ServiceState, shared: Shared): boolean {
   const wanted = wantedBy(state, shared);
-  for (const address of state.wildcards) if (!wanted.has(address)) release(address, shared);
-  const held = new Set<string>();
-  for (const [text, address] of wanted) if (state.wildcards.has(text) || hold(address, shared)) held.add(text);
-  state.wildcards = held;
-  return held.size === wanted.size;
+  for (const text of state.wildcards) if (!wanted.some((address) => address.text === text)) release(text, shared);
+  const held = wanted.filter((address) => state.wildcards.includes(address.text) || hold(address, shared));
+  state.wildcards = held.map(({ text }) => text);
+  return held.length === wanted.length;
 }
 
-function wantedBy({ service, held }: ServiceState, { nodeAddresses }: Shared): ReadonlyMap<string, IpAddress> {
-  const wanted = new Map<string, IpAddress>();
+function wantedBy({ service, held }: ServiceState, { nodeAddresses }: Shared): readonly IpAddress[] {
+  const wanted: IpAddress[] = [];
   if (!service.wildcard) return wanted;
   for (const { planned } of held.values()) {
     const { kind, address } = planned.frontend;
-    if ((kind === 'ClusterIP' || kind === 'LoadBalancer') && !nodeAddresses.has(address.text)) wanted.set(address.text, address);
+    if ((kind !== 'ClusterIP' && kind !== 'LoadBalancer') || nodeAddresses.has(address.text)) continue;
+    if (!wanted.some(({ text }) => text === address.text)) wanted.push(address);
   }
   return wanted;
 }

@@ -29,19 +29,29 @@ const ORDER: readonly EndpointState[] = ['active', 'terminating', 'quarantined',
 
 /** The backends of one service port, each once, in the order of their keys, which is the same on every node. */
 export function candidatesOf(slices: Iterable<EndpointSlice>, query: CandidateQuery): readonly Candidate[] {
-  const found = new Map<string, Candidate>();
+  const found: Candidate[] = [];
   for (const slice of slices) {
     for (const { name, protocol, port } of slice.ports) {
-      if (name !== query.portName || protocol !== query.protocol) continue;
-      for (const endpoint of slice.endpoints) {
-        if (query.localTo !== undefined && endpoint.nodeName !== query.localTo) continue;
-        for (const address of endpoint.addresses) {
-          if (address.family === query.family) add(found, candidateOf(address, port, endpoint, query));
-        }
-      }
+      if (name === query.portName && protocol === query.protocol) collect(found, slice.endpoints, port, query);
     }
   }
-  return [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  found.sort(compareCandidates);
+  return found.filter(({ key }, place) => place === 0 || key !== found[place - 1]!.key);
+}
+
+function collect(found: Candidate[], endpoints: readonly Endpoint[], port: number, query: CandidateQuery): void {
+  for (const endpoint of endpoints) {
+    if (query.localTo !== undefined && endpoint.nodeName !== query.localTo) continue;
+    for (const address of endpoint.addresses) {
+      if (address.family === query.family) found.push(candidateOf(address, port, endpoint, query));
+    }
+  }
+}
+
+/** By key, and the best statement about one backend first. */
+function compareCandidates(a: Candidate, b: Candidate): number {
+  if (a.key !== b.key) return a.key < b.key ? -1 : 1;
+  return ORDER.indexOf(a.state) - ORDER.indexOf(b.state);
 }
 
 function candidateOf(address: IpAddress, port: number, endpoint: Endpoint, query: CandidateQuery): Candidate {
@@ -53,9 +63,4 @@ function stateOf({ text }: IpAddress, port: number, { state, weight }: Endpoint,
   if (state !== 'active' && state !== 'terminating') return state;
   if (weight === 0) return 'maintenance';
   return query.isUnhealthy(text, port, query.protocol) ? 'quarantined' : state;
-}
-
-function add(found: Map<string, Candidate>, candidate: Candidate): void {
-  const known = found.get(candidate.key);
-  if (known === undefined || ORDER.indexOf(candidate.state) < ORDER.indexOf(known.state)) found.set(candidate.key, candidate);
 }

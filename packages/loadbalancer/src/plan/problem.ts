@@ -23,8 +23,8 @@ export type ProblemCode =
   | 'source-ranges-full'
   /** More backends than the Maglev table has places. */
   | 'maglev-too-small'
-  /** The prefixes are all of the other family than a frontend that they protect. */
-  | 'source-ranges-family'
+  /** Backends of an SCTP frontend listen on another port than it has. */
+  | 'sctp-port'
   /** A local redirect policy that names something that is not there, or not allowed. */
   | 'redirect';
 

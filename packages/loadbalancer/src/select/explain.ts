@@ -60,6 +60,12 @@ function ownerOf({ id }: ServiceRecord, states: Iterable<ServiceState>): Service
   return undefined;
 }
 
+const REFUSALS: Readonly<Record<(Selection & { verdict: 'refused' })['reason'], string>> = {
+  'source-range': 'the source ranges of the service keep the client out',
+  'cluster-ip': 'the address is for clients inside the cluster only',
+  'unknown-port': 'the address is a service\'s, but none has that port',
+};
+
 function headline({ address, port, protocol, from }: Flow, selection: Selection): string {
   const to = `${protocol} to ${hostPort(address, port)} from ${from === 'inside' ? 'inside' : 'outside'} the cluster`;
   switch (selection.verdict) {
@@ -70,9 +76,7 @@ function headline({ address, port, protocol, from }: Flow, selection: Selection)
     case 'no-backend':
       return `${to} is refused: the service has no backend that takes connections`;
     case 'refused':
-      return selection.reason === 'source-range'
-        ? `${to} is dropped: the source ranges of the service keep the client out`
-        : `${to} is dropped: the address is a service's, but none has that port`;
+      return `${to} is dropped: ${REFUSALS[selection.reason]}`;
   }
 }
 

@@ -25,5 +25,7 @@ export type Selection =
   | { readonly verdict: 'no-backend'; readonly service: ServiceRecord }
   /** Source ranges keep the client out: drop reason 177. */
   | { readonly verdict: 'refused'; readonly reason: 'source-range'; readonly service: ServiceRecord }
+  /** The frontend is not for clients outside (ClusterIP, unless the node says otherwise; local redirect). */
+  | { readonly verdict: 'refused'; readonly reason: 'cluster-ip'; readonly service: ServiceRecord }
   /** The address is a service's, the port is not: drop reason 158, for clients outside only. */
   | { readonly verdict: 'refused'; readonly reason: 'unknown-port'; readonly service: ServiceRecord };

@@ -14,6 +14,7 @@ import type { Flow, Selection } from './flow.ts';
 export function selectBackend(flow: Flow, shared: Shared): Selection {
   const service = findService(flow, shared);
   if (service === undefined) return unknownPort(flow, shared);
+  if (!isReachable(flow, service)) return { verdict: 'refused', reason: 'cluster-ip', service };
   if (!acceptsSource(flow, service, shared)) return { verdict: 'refused', reason: 'source-range', service };
   const { records } = shared.store;
   const run = records.pools.get(service.pool)?.run;
@@ -27,7 +28,7 @@ export function selectBackend(flow: Flow, shared: Shared): Selection {
 
 function findService(flow: Flow, shared: Shared): ServiceRecord | undefined {
   const exact = inScope(frontendKey(flow.address.text, flow.port, protocolNumber(flow.protocol)), flow, shared);
-  if (exact !== undefined) return isBelieved(flow, exact, shared) && isReachable(flow, exact) ? exact : undefined;
+  if (exact !== undefined) return isBelieved(flow, exact, shared) ? exact : undefined;
   if (!shared.nodeAddresses.has(flow.address.text) && !isSocketLoopback(flow)) return undefined;
   const any = flow.address.family === 4 ? '0.0.0.0' : '::';
   return inScope(frontendKey(any, flow.port, protocolNumber(flow.protocol)), flow, shared);
