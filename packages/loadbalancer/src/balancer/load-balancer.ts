@@ -9,6 +9,7 @@ import { serviceName } from '../model/service.ts';
 import type { LoadBalancerOptions } from '../plan/options.ts';
 import { settingsOf } from '../plan/options.ts';
 import type { LoadBalancerProblem } from '../plan/problem.ts';
+import { compareProblems } from '../plan/problem.ts';
 import type { Explanation } from '../select/explain.ts';
 import { explainFlow } from '../select/explain.ts';
 import type { Flow, Selection } from '../select/flow.ts';
@@ -163,7 +164,7 @@ class Balancer implements LoadBalancer {
     this.#flush();
     const derived = this.#derived.problems();
     const all = [...this.#registry.problems(key), ...(key === undefined ? derived : derived.filter((problem) => problem.key === key))];
-    return all.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+    return all.sort(compareProblems);
   }
 
   select(flow: Flow): Selection {

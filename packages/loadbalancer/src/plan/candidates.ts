@@ -48,10 +48,18 @@ function collect(found: Candidate[], endpoints: readonly Endpoint[], port: numbe
   }
 }
 
-/** By key, and the best statement about one backend first. */
+/** By key, and the best statement about one backend first: by state, by weight, then by anything that is the same everywhere. */
 function compareCandidates(a: Candidate, b: Candidate): number {
   if (a.key !== b.key) return a.key < b.key ? -1 : 1;
-  return ORDER.indexOf(a.state) - ORDER.indexOf(b.state);
+  return ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || b.weight - a.weight || compareText(placeOf(a.endpoint), placeOf(b.endpoint));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function placeOf({ nodeName = '', zone = '', zoneHints = [], nodeHints = [] }: Endpoint): string {
+  return [nodeName, zone, ...zoneHints, '', ...nodeHints].join('\0');
 }
 
 function candidateOf(address: IpAddress, port: number, endpoint: Endpoint, query: CandidateQuery): Candidate {

@@ -58,3 +58,9 @@ export function formatProblem(problem: LoadBalancerProblem): string {
   const frontend = problem.frontend === undefined ? '' : ` ${problem.frontend}`;
   return `${place}${problem.severity}: ${problem.service}${frontend}: ${problem.message} (${problem.remedy})`;
 }
+
+/** By key, code, frontend and message: the same order whichever way things came about. */
+export function compareProblems(a: LoadBalancerProblem, b: LoadBalancerProblem): number {
+  const [x, y] = [a, b].map(({ key, code, frontend = '', message }) => [key, code, frontend, message].join('\0')) as [string, string];
+  return x < y ? -1 : x > y ? 1 : 0;
+}

@@ -105,7 +105,7 @@ describe('whatever sources do', () => {
     );
   });
 
-  test('what the small maps refused comes in when the rest goes', () => {
+  test('what the small maps refused comes in when the rest goes and it fits', () => {
     fc.assert(
       fc.property(steps, (script) => {
         const { world, balancer, mirror } = play(script, { ...options, limits: tight }, () => undefined);
@@ -119,9 +119,12 @@ describe('whatever sources do', () => {
         applyChanges(balancer, mirror);
         const other = emptyMirror();
         applyChanges(fresh, other);
-        expect(new Set([...mirror.services.values()].map(frontendName)).size).toBe(new Set([...other.services.values()].map(frontendName)).size);
+        // Where not everything fits, what does depends on who came first.
+        if (fresh.problems().some(({ code }) => code.endsWith('-full'))) return;
+        expect(balancer.problems()).toEqual(fresh.problems());
+        expect(frontendTable(mirror)).toEqual(frontendTable(other));
       }),
-      { numRuns: 200 },
+      { numRuns: 300 },
     );
   });
 
@@ -139,7 +142,7 @@ describe('whatever sources do', () => {
         applyChanges(fresh, other);
         checkInvariants(other, fresh);
       }),
-      { numRuns: 200 },
+      { numRuns: 300 },
     );
   });
 
