@@ -9,32 +9,37 @@ export interface CyclicIds {
   release(id: number): void;
 }
 
-/** Gives out `first` … `last`, at most `limit` at once. */
+/** Gives out `first` … `last`, at most `limit` at once. Takes a byte per number of the range. */
 export function createCyclicIds(first: number, last: number, limit: number = last - first + 1): CyclicIds {
-  const used = new Set<number>();
-  const capacity = Math.min(limit, last - first + 1);
+  const taken = new Uint8Array(last - first + 1);
+  const capacity = Math.min(limit, taken.length);
+  let used = 0;
   let next = first;
-  const advance = (id: number): number => (id >= last ? first : id + 1);
+  const mark = (id: number): void => {
+    taken[id - first] = 1;
+    used++;
+    if (id >= next) next = id === last ? first : id + 1;
+  };
   return {
     get used() {
-      return used.size;
+      return used;
     },
     take() {
-      if (used.size >= capacity) return undefined;
-      while (used.has(next)) next = advance(next);
+      if (used >= capacity) return undefined;
+      while (taken[next - first] === 1) next = next === last ? first : next + 1;
       const id = next;
-      used.add(id);
-      next = advance(id);
+      mark(id);
       return id;
     },
     takeExactly(id) {
-      if (!Number.isInteger(id) || id < first || id > last || used.has(id) || used.size >= capacity) return false;
-      used.add(id);
-      if (id >= next) next = advance(id);
+      if (used >= capacity || taken[id - first] !== 0) return false;
+      mark(id);
       return true;
     },
     release(id) {
-      used.delete(id);
+      if (taken[id - first] !== 1) return;
+      taken[id - first] = 0;
+      used--;
     },
   };
 }

@@ -29,19 +29,20 @@ export interface Pool {
   findings: readonly Finding[];
 }
 
+/** Typed arrays are dear to make, and every pool begins without backends. */
+const EMPTY_RUN = new Uint32Array(0);
+
 /** Identifies the pool of a record within its service. */
 export function poolKey({ frontend, local }: PlannedRecord): string {
   return `${frontend.portName}|${frontend.protocol}|${frontend.address.family}${local ? '|local' : ''}`;
 }
 
-/** A pool for the records of `scopedKeys`; its id is the one that they had before a restart. */
+/** A pool for the records of `scopedKeys`; its id is the one that they had before a restart. To be refreshed before it is used. */
 export function createPool(planned: PlannedRecord, scopedKeys: readonly string[], shared: Shared): Pool {
   const id = shared.restored?.claimPool(scopedKeys) ?? shared.poolIds.take()!;
   const { portName, protocol, address } = planned.frontend;
   const base = { id, key: poolKey(planned), portName, protocol, family: address.family, local: planned.local };
-  const pool = { ...base, maglev: false, members: new Map(), run: new Uint32Array(0), findings: [] };
-  shared.store.putPool({ id, run: pool.run });
-  return pool;
+  return { ...base, maglev: false, members: new Map(), run: EMPTY_RUN, findings: [] };
 }
 
 /** Whether the pool of these records is a Maglev table: for clients outside, who reach the service by several nodes. */
@@ -80,7 +81,7 @@ export function refreshPool(pool: Pool, state: ServiceState, shared: Shared): vo
 /** Gives back everything that a pool has. */
 export function releasePool(pool: Pool, shared: Shared): void {
   dropMissing(pool, [], shared);
-  setRun(pool, new Uint32Array(0), shared);
+  setRun(pool, EMPTY_RUN, shared);
   shared.store.deletePool(pool.id);
   shared.poolIds.release(pool.id);
 }
@@ -123,11 +124,12 @@ function makeRun(pool: Pool, chosen: readonly Candidate[], findings: Finding[], 
   const sequence = sequenceRun(chosen, indexes);
   if (shared.runs.fits(pool.run.length, sequence.length)) return sequence;
   findings.push(runsFull('it has no backends'));
-  return new Uint32Array(0);
+  return EMPTY_RUN;
 }
 
 function setRun(pool: Pool, run: Uint32Array, shared: Shared): void {
-  if (run.length === pool.run.length && run.every((index, place) => index === pool.run[place])) return;
+  const known = shared.store.records.pools.has(pool.id);
+  if (known && run.length === pool.run.length && run.every((index, place) => index === pool.run[place])) return;
   shared.runs.change(pool.run.length, run.length);
   if (run.length < pool.run.length) shared.freed = true;
   pool.run = run;

@@ -47,7 +47,8 @@ export function createShared(settings: Settings, isUnhealthy: Shared['isUnhealth
     claims: createClaims(),
     serviceIds: createCyclicIds(1, 65535, services),
     wildcardIds: createCyclicIds(WILDCARD_IDS, 2 * WILDCARD_IDS),
-    poolIds: createCyclicIds(1, 0xffffffff),
+    // A pool has at least one frontend: sixteen times as many ids as there may be pools.
+    poolIds: createCyclicIds(1, 0xfffff),
     backendIds: createCyclicIds(1, 131071, backends),
     runs: createRunSpace(runs),
     byFrontend: new Map(),
