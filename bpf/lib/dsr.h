@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lib/flow_state.h"
 #include "lib/nat_packet.h"
 #include "lib/select.h"
 
@@ -164,6 +165,20 @@ inline_always __u32 dsr_service(struct packet *p, struct nat_entry *answer)
 }
 
 /*
+ * Whether the client talks to the backend directly already: a SYN, which anybody may have sent in the client's name, does
+ * not turn that connection's answers elsewhere.
+ */
+inline_always int dsr_stands_in_the_way(struct packet *p)
+{
+	struct flow *flow;
+
+	if (p->protocol != IPPROTO_TCP)
+		return 0;
+	flow = bpf_map_lookup_elem(&cilium_flows, &p->key);
+	return flow && flow_lives(p, flow);
+}
+
+/*
  * A packet to an endpoint of this node that may carry a frontend: its answers are sent in that name from now on. 1, 0
  * where it carries none, or a drop reason. The packet goes on as it is.
  */
@@ -211,5 +226,7 @@ __attribute__((noinline)) int dsr_receive(struct __sk_buff *ctx)
 		    (__s32)(p->now - found->last_seen) <= (__s32)nat_timeout(p->protocol, found->state))
 			return -DROP_NAT_NO_MAPPING;
 	}
+	if (dsr_stands_in_the_way(p))
+		return -DROP_NAT_NO_MAPPING;
 	return nat_write(&work->partner_key, &work->partner, BPF_ANY) < 0 ? -DROP_NAT_NO_MAPPING : 1;
 }

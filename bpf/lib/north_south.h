@@ -146,6 +146,8 @@ __attribute__((noinline)) int outside_service(struct __sk_buff *ctx)
 	n->service = result;
 	if (!(service->flags & SERVICE_ROUTABLE))
 		return -DROP_IS_CLUSTER_IP;
+	if (source_is_own(p->source))
+		return -DROP_INVALID_SOURCE_IP;
 	if ((service->flags & SERVICE_SOURCE_RANGE) && !source_accepted(&n->range, n->service, service->flags, p->source))
 		return -DROP_NOT_IN_SRC_RANGE;
 	affinity_key_fill(&n->affinity, p->source, service->pool);

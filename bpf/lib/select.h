@@ -105,6 +105,17 @@ inline_always int is_node_address(void *address)
 	return remote && ((*(volatile __u64 *)remote >> 32) & REMOTE_HOST);
 }
 
+/*
+ * Whether this packet from outside claims to come from this node, or from one of its endpoints: what those send does not
+ * come in by a device. The stack would tell; what goes out again does not pass it.
+ */
+inline_always int source_is_own(void *address)
+{
+	struct address_ref *ref = bpf_map_lookup_elem(&cilium_addresses, address);
+
+	return ref && ((ref->ref & ADDRESS_LOCAL) || is_node_address(address));
+}
+
 /* 0 where the backend has ended, or its place was given to another. */
 inline_always struct backend *backend_if(__u32 index, __u32 generation)
 {

@@ -108,6 +108,8 @@ __attribute__((noinline)) int service_begin(struct xdp_md *ctx)
 	flags = service->flags;
 	if (!(flags & SERVICE_ROUTABLE) || (flags & SERVICE_LOCAL_REDIRECT))
 		return 0;
+	if (source_is_own(work->key.source))
+		return 0;
 	if ((flags & SERVICE_SOURCE_RANGE) && !source_accepted(&x->range, id, flags, work->key.source))
 		return 0;
 	dsr = flags & SERVICE_DSR;

@@ -1,4 +1,4 @@
-import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
+import { FLOW_STATE, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { extension, fragmentIpv4, parsePacket, payload, type Layer } from '@cilium-ts/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { MAC, NODE, NodeSandbox } from './node-sandbox.ts';
@@ -124,6 +124,22 @@ test.each(FAMILIES)('IPv$family: a process of the other node answers in the fron
   expect(ends(passage)).toMatchObject({ from: FAR[family], to: other });
   expect(back.incoming(carried(passage.data)).verdict).toBe('pass');
   expect(ends(back.leaving(frame(family, [other, FAR[family]], [segment(9090, 6100, 'syn', 'ack')]), 0))).toMatchObject({ from: VIP[family], ports: [85, 6100] });
+});
+
+test.each(FAMILIES)('IPv$family: a SYN in the name of a client that talks to the backend directly does not turn the answers elsewhere', ({ family }) => {
+  const forged = carried(front.incoming(from(family, VIP[family], segment(6200, 80, 'syn'))).data);
+  expect(back.incoming(forged).verdict).toBe('pass');
+  const now = back.lastSeen();
+  back.evict(() => true);
+  const direct = (state: number): void => back.recordFlow([FAR[family], 6200], [REMOTE[family], 8080], 6, { lastSeen: now, state });
+  direct(FLOW_STATE.CONFIRMED);
+  expect(back.incoming(forged)).toMatchObject({ verdict: 'drop', reason: 167 });
+  const answer = frame(family, [REMOTE[family], FAR[family]], [segment(8080, 6200, 'ack')]);
+  expect(ends(back.leaving(answer, BACKEND))).toMatchObject({ from: REMOTE[family], ports: [8080, 6200] });
+  // when that connection has ended, its ports are free
+  direct(FLOW_STATE.CONFIRMED | FLOW_STATE.FIN_0 | FLOW_STATE.FIN_1);
+  expect(back.incoming(forged).verdict).toBe('pass');
+  expect(ends(back.leaving(answer, BACKEND))).toMatchObject({ from: VIP[family], ports: [80, 6200] });
 });
 
 test('SNAT and DSR side by side: each service as it says (hybrid)', () => {

@@ -137,13 +137,16 @@ export class NodeSandbox extends ServiceMaps implements Disposable {
   }
 
   /** A flow as bpf_lxc would have recorded it, begun by `from`. */
-  recordFlow(from: readonly [string, number], to: readonly [string, number], protocol: number): void {
+  recordFlow(from: readonly [string, number], to: readonly [string, number], protocol: number, { lastSeen = 0, state = 0 } = {}): void {
     const [a, b] = [key16(from[0]), key16(to[0])];
     const swap = Buffer.compare(Buffer.from(a).reverse(), Buffer.from(b).reverse()) > 0;
     const [first, second] = swap ? [[b, to[1]], [a, from[1]]] as const : [[a, from[1]], [b, to[1]]] as const;
     const key = encodeBytes(flowKey, { address0: first[0], address1: second[0], port0: first[1], port1: second[1], protocol, kind: 0, requester: 0 });
     const value = new Uint8Array(flow.size);
     value[flowOffsets.began] = swap ? 1 : 0;
+    const view = new DataView(value.buffer);
+    view.setUint32(flowOffsets.lastSeen, lastSeen, true);
+    view.setUint32(flowOffsets.state, state, true);
     this.map('cilium_flows').update(key, value);
   }
 
@@ -185,6 +188,11 @@ export class NodeSandbox extends ServiceMaps implements Disposable {
         newFrom: end(entry.source, entry.sourcePort), newTo: end(entry.destination, entry.destinationPort), flags: entry.flags, state: entry.state, backend: entry.backend,
       };
     });
+  }
+
+  /** Ticks, as the programs count them: when the last packet of any translated connection was seen. */
+  lastSeen(): number {
+    return Math.max(...[...this.map('cilium_nat').entries()].map(([, value]) => decodeBytes(natEntry, value).lastSeen));
   }
 
   /** Removes the entries that this is true of: as if they had been evicted. */

@@ -153,6 +153,15 @@ describe.each(FAMILIES.flatMap(({ family }) => (['TCP', 'UDP'] as const).map((pr
 });
 
 describe.each(FAMILIES)('IPv$family', ({ family }) => {
+  test('who comes from outside in the name of the node, or of one of its pods, is not sent on to a backend', () => {
+    for (const source of [NODE[family], NODE1[family], of(POD, family), of(SECOND, family)]) {
+      for (const [to, port] of [[VIP[family], 81], [NODE[family], 30_081], [VIP[family], 80]] as const) {
+        expect(node.incoming(frame(family, [source, to], [segment(7100, port, 'syn')]))).toMatchObject({ verdict: 'drop', reason: 132 });
+      }
+    }
+    expect(node.translations()).toEqual([]);
+  });
+
   test('source ranges allow or refuse', () => {
     const other = family === 4 ? '203.0.113.100' : '2001:db8:ffff:1::9';
     expect(node.incoming(from(family, VIP[family], segment(1, 91, 'syn')))).toMatchObject({ verdict: 'pass' });

@@ -118,7 +118,7 @@ it('goes to the backend that the hash of addresses, ports and protocol names', (
   for (const [i, address] of addresses.entries()) scene.sandbox.exec('ip', 'neigh', 'replace', address, 'lladdr', `02:00:00:00:01:0${i}`, 'nud', 'permanent', 'dev', 'eth0');
   scene.add(4, { flags: DSR, backends: addresses.map((address) => ({ address, port: 80 })) });
   for (let i = 0; i < 5000; i++) {
-    const client = `192.168.${i % 200}.${(i * 7) % 251 + 1}`;
+    const client = `192.168.${i % 200}.${(i * 7) % 251 + 2}`;
     const sourcePort = 1024 + i;
     const { data } = scene.sandbox.run(frame(4, [client, VIP[4]], [tcp({ sourcePort, destinationPort: 80 })]));
     const expected = addresses[Math.floor((murmur(client, sourcePort, 80, 6) * 8) / 2 ** 32)];

@@ -47,6 +47,16 @@ describe.each(FAMILIES)('a service over IPv$family', ({ family }) => {
     expect([back.verdict, summary(back.data)]).toEqual(['tx', { macs: BACK, source: [VIP[family], 80], destination: [CLIENT[family], 40_000], hops: 63, valid: true }]);
   });
 
+  it('is not for who claims to be the node, or one of its endpoints', () => {
+    scene.add(family);
+    const endpoint = family === 4 ? '10.244.0.5' : 'fd00:0:0:9::5';
+    scene.sandbox.addEndpoint(endpoint);
+    for (const source of [NODE[family], OTHER_NODE[family], endpoint]) {
+      expect(scene.sandbox.run(frame(family, [source, VIP[family]], [tcp({ sourcePort: 1024, destinationPort: 80, flags: ['syn'] })])).verdict).toBe('pass');
+    }
+    expect(scene.sandbox.nat()).toEqual([]);
+  });
+
   it('is reached by a port of every address of the node', () => {
     scene.add(family, { address: ANYWHERE[family], port: 30_080, flags: SERVICE_FLAG.NODE_PORT | SERVICE_FLAG.ROUTABLE });
     scene.services.possible(NODE[family]);
