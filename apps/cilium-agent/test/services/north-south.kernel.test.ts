@@ -35,8 +35,8 @@ describe.each(['snat', 'dsr', 'hybrid'] as const)('clients outside, mode %s', (m
   afterAll(() => cluster[Symbol.asyncDispose]());
 
   const node = (family: Family): string => parseIp(family === 4 ? cluster.members[0].uplink.nodeIpv4 : cluster.members[0].uplink.nodeIpv6)!.text;
-  const ask = (protocol: Protocol, address: string, port: number, payload: string, from?: string, timeoutMs = 5000): Promise<Attempt> => {
-    const target = { address, port, payload, timeoutMs, ...(from !== undefined && { localAddress: from }) };
+  const ask = (protocol: Protocol, ...[address, port, payload, localAddress, timeoutMs = 5000]: [string, number, string, string, number?]): Promise<Attempt> => {
+    const target = { address, port, payload, timeoutMs, localAddress };
     return protocol === 'TCP' ? cluster.client.connect(target) : cluster.client.udp(target);
   };
   const direct = (protocol: Protocol): boolean => mode === 'dsr' || (mode === 'hybrid' && protocol === 'TCP');
