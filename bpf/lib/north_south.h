@@ -48,8 +48,8 @@ inline_always int frontend_find(struct packet *p, struct north_south *n, struct 
 	/* asked for last whether the address is the node's: of most ports no frontend is found at all */
 	frontend_key_any_address(&n->frontend, p->traits & TRAIT_IPV6);
 	id = service_find_outside(&n->frontend, service);
-	if (id)
-		return is_node_address(p->destination) ? id : 0;
+	if (id && is_node_address(p->destination))
+		return id;
 	frontend_key_fill(&n->frontend, p->destination, 0, 0);
 	return frontend_lookup(&n->frontend) == SERVICE_WILDCARD ? -DROP_NO_SERVICE : 0;
 }

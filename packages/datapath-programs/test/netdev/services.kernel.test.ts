@@ -130,6 +130,8 @@ describe.each(FAMILIES.flatMap(({ family }) => (['TCP', 'UDP'] as const).map((pr
 
   test('another port of a service’s address is refused, of the node’s own it is not', () => {
     expect(node.incoming(from(family, NONE[family], opening(1, 2)))).toMatchObject({ reason: 158 });
+    // nor is a port that is one of every address of the node a port of an address that only services have
+    expect(node.incoming(from(family, NONE[family], opening(1, 30_080)))).toMatchObject({ reason: 158 });
     expect(node.incoming(from(family, NODE[family], opening(1, 22)))).toMatchObject({ verdict: 'pass' });
     expect(node.incoming(from(family, OTHER[family], opening(1, 30_080)))).toMatchObject({ verdict: 'pass' });
   });
