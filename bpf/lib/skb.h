@@ -7,7 +7,10 @@
 
 /* The two letters of the kernel's names are kept: CO-RE finds the field by them. */
 struct sk_buff___kernel {
+	unsigned char *head;
+	unsigned char *data;
 	__u8 ip_summed : 2;
+	__u16 mac_header; /* offset from head */
 } __attribute__((preserve_access_index));
 
 /* Linux 6.2. The verifier makes a move of the call. */
@@ -28,4 +31,15 @@ inline_always __u32 skb_summed(struct __sk_buff *ctx)
 		return SUMMED_UNKNOWN;
 	skb = bpf_cast_to_kern_ctx(ctx);
 	return BPF_CORE_READ_BITFIELD(skb, ip_summed);
+}
+
+/* Bytes between the link-layer header and what the program sees first; 0 too where the kernel does not tell. */
+inline_always __u32 skb_mac_behind(struct __sk_buff *ctx)
+{
+	struct sk_buff___kernel *skb;
+
+	if (!bpf_cast_to_kern_ctx)
+		return 0;
+	skb = bpf_cast_to_kern_ctx(ctx);
+	return (__u32)((unsigned long)skb->data - (unsigned long)skb->head) - skb->mac_header;
 }

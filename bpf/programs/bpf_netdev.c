@@ -8,6 +8,7 @@
 
 #define NAT_CONTEXT struct __sk_buff
 
+#include "lib/ethernet_restore.h"
 #include "lib/event_emit.h"
 #include "lib/ipip.h"
 #include "lib/local_link.h"
@@ -164,6 +165,9 @@ inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct na
 	if (ctx->pkt_type == FOREIGN_HOST || ctx->vlan_present)
 		return PASS;
 	packet_begin(ctx, p, DIRECTION_INGRESS);
+	result = ethernet_restore(ctx);
+	if (result < 0)
+		return result;
 	offset = network_parse(ctx, p);
 	if (offset < 0)
 		return PASS;

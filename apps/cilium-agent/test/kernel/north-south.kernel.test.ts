@@ -82,7 +82,7 @@ describe('a service for clients outside', () => {
 });
 
 describe('load balancing before the stack', () => {
-  it.each(['native', 'best-effort'])('in %s mode serves clients outside, and goes when it is switched off', async (mode) => {
+  it.each(['native', 'generic', 'best-effort'])('in %s mode serves clients outside, and goes when it is switched off', async (mode) => {
     await open('--kube-proxy-replacement', `--bpf-lb-acceleration=${mode}`);
     const attached = async () => /xdp/.test(await bench.node.exec('ip', 'link', 'show', uplink.device));
     await bench.client.putService(1, request('0.0.0.0', 30_080, [one, two], { flags: { type: 'NodePort' } }));

@@ -3,7 +3,7 @@ import { NAT_FLAG } from '@cilium-ts/datapath-layout';
 import { openNamespace } from '@cilium-ts/netlink';
 import type { Outside, Place, Probe, Testbed, TestbedNode, Uplink } from '@cilium-ts/testbed';
 import { writeFileSync } from 'node:fs';
-import { cleanupDatapath, openDatapath, openNodePrograms, type AttachMode, type Datapath, type DesiredEndpoint, type NodePrograms, type Slot } from '../../src/index.ts';
+import { cleanupDatapath, openDatapath, openNodePrograms, openXdp, type AttachMode, type Datapath, type DesiredEndpoint, type NodePrograms, type Slot } from '../../src/index.ts';
 import { policy } from '../support/world.ts';
 import { ServiceMaps } from './service-maps.ts';
 
@@ -32,6 +32,8 @@ export interface LiveNode extends AsyncDisposable {
   allocated(): number;
   attach(): void;
   detach(): boolean;
+  /** Has generic XDP look at what comes in, until the answer is disposed of. */
+  attachGenericXdp(): Promise<AsyncDisposable>;
   close(): Promise<void>;
 }
 
@@ -86,6 +88,16 @@ export async function openLiveNode(testbed: Testbed, outside: Outside, options: 
     allocated: () => programs.dumpNat().filter(({ allocated, direction }) => allocated && direction === 'original').length,
     attach: () => void inNode(() => programs.attach(device)),
     detach: () => inNode(() => programs.detach(device)),
+    attachGenericXdp: async () => {
+      const xdp = await openXdp({}, { bpfRoot, sizes: SIZES });
+      inNode(() => xdp.attach(device, 'generic'));
+      return {
+        [Symbol.asyncDispose]: () => {
+          inNode(() => xdp.detach(device));
+          return xdp.close();
+        },
+      };
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

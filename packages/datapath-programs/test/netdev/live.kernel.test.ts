@@ -142,6 +142,23 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
   });
 });
 
+// it copies most packets, and the copies come to tc without their Ethernet header
+test.each(FAMILIES)('behind generic XDP they see the packets as they see them without it, IPv$family', async ({ family }) => {
+  await using _first = await one.attachGenericXdp();
+  await using _second = await two.attachGenericXdp();
+  for (const port of [30_080, 30_081, 30_082]) {
+    const target = { address: nodeAddress(family), port, timeoutMs: 5000 };
+    expect([port, await client.connect({ ...target, payload: BIG.repeat(50) })]).toMatchObject([port, { outcome: 'ok' }]);
+    expect([port, await client.udp(target)]).toMatchObject([port, { outcome: 'ok' }]);
+  }
+  expect(await client.udp({ address: VIP[family], port: 80, timeoutMs: 5000, payload: BIG })).toMatchObject({ outcome: 'ok' });
+  for (const { pods } of [one, two]) {
+    const pod = await pods[0]!.place.probe();
+    expect(await pod.connect({ address: outsideAddress(family), port: 9000, payload: BIG.repeat(50) })).toMatchObject({ outcome: 'ok' });
+    expect(await pod.ping({ address: outsideAddress(family), size: 4000 })).toMatchObject({ outcome: 'ok' });
+  }
+});
+
 test('programs are replaced under traffic, taken off and put back', async () => {
   const pod = await one.pods[0]!.place.probe();
   const flow = await pod.startFlow({ kind: 'tcp', address: outsideAddress(4), port: 9000 });
