@@ -21,3 +21,4 @@ export type { LogFields, Logger } from './logger.ts';
 export { silentLogger } from './logger.ts';
 export type { MacAddress } from './mac.ts';
 export { macFromBytes, parseMac } from './mac.ts';
+export { suggest } from './suggest.ts';

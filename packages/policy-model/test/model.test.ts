@@ -1,7 +1,7 @@
+import { suggest } from '@cilium-ts/core';
 import { expect, test } from 'vitest';
 import { formatLocation, parseProtocol, positionMeaning, protocolName, resourceKey } from '../src/index.ts';
 import { formatFieldPath } from '../src/model/location.ts';
-import { suggest } from '../src/parse/suggest.ts';
 
 test.each([
   ['tcp', 6],

@@ -1,3 +1,4 @@
+import { suggest } from '@cilium-ts/core';
 import type { z } from 'zod';
 import type { EndpointSlice } from '../model/endpoints.ts';
 import type { ServiceIssue } from '../model/issue.ts';
@@ -20,7 +21,6 @@ import { API_VERSIONS, readHeader } from './header.ts';
 import type { Reporter } from './reporter.ts';
 import { createReporter } from './reporter.ts';
 import { reportShapeIssues } from './shape-issues.ts';
-import { suggest } from './suggest.ts';
 
 /** What a text holds. An object with an issue of severity `error` is in `issues` only. */
 export interface ParsedServices {

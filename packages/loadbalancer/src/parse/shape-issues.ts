@@ -1,7 +1,7 @@
+import { suggest } from '@cilium-ts/core';
 import type { z } from 'zod';
 import type { FieldPath } from '../model/location.ts';
 import type { Reporter } from './reporter.ts';
-import { suggest } from './suggest.ts';
 
 /** Reports what zod found wrong with the shape of an object, in the words of its author. */
 export function reportShapeIssues(error: z.ZodError, schema: z.ZodType, value: unknown, reporter: Reporter): void {

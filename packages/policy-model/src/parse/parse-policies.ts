@@ -1,3 +1,4 @@
+import { suggest } from '@cilium-ts/core';
 import type { z } from 'zod';
 import type { PolicyIssue } from '../model/issue.ts';
 import type { PolicyResource } from '../model/resource.ts';
@@ -14,7 +15,6 @@ import { API_VERSIONS, readHeader } from './header.ts';
 import type { Field, Reporter } from './reporter.ts';
 import { createReporter } from './reporter.ts';
 import { reportShapeIssues } from './shape-issues.ts';
-import { suggest } from './suggest.ts';
 
 /** What a text holds. A resource with an issue of severity `error` is in `issues` only. */
 export interface ParsedPolicies {

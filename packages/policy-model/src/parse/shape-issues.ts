@@ -1,8 +1,8 @@
+import { suggest } from '@cilium-ts/core';
 import type { z } from 'zod';
 import type { FieldPath } from '../model/location.ts';
 import { unenforceableParams } from '../schema/field.ts';
 import type { Reporter } from './reporter.ts';
-import { suggest } from './suggest.ts';
 
 /** Reports what zod found wrong with the shape of an object, in the words of a policy's author. */
 export function reportShapeIssues(error: z.ZodError, schema: z.ZodType, value: unknown, reporter: Reporter): void {

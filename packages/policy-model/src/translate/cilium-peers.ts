@@ -1,9 +1,9 @@
+import { suggest } from '@cilium-ts/core';
 import type { Entity } from '../model/entity.ts';
 import { ENTITIES } from '../model/entity.ts';
 import type { Peer, PeerSet } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX } from '../model/special-labels.ts';
 import type { Field } from '../parse/reporter.ts';
-import { suggest } from '../parse/suggest.ts';
 import type { CidrRuleSpec } from '../schema/cilium-rule.ts';
 import type { LabelSelectorSpec } from '../schema/label-selector.ts';
 import { translateCidr, translateCidrPeer } from './cidr.ts';

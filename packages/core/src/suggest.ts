@@ -1,4 +1,4 @@
-/** The candidate that `word` was most likely meant to be, or `undefined` if none is near. */
+/** For messages about a misspelling: the candidate that `word` was most likely meant to be, or `undefined` if none is near. */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
