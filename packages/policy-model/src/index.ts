@@ -30,9 +30,22 @@ export { PROTOCOL, parseProtocol, positionMeaning, protocolName } from './model/
 export type { PolicyKind, PolicyResource } from './model/resource.ts';
 export { resourceKey } from './model/resource.ts';
 export type {
+  HeaderMatch,
+  HttpRule,
+  KafkaRule,
+  L7Rules,
+  ProxyRules,
+  SecretReference,
+  TlsContext,
+} from './model/l7.ts';
+export type {
+  CidrGroupPeer,
   CidrPeer,
   Direction,
   EntityPeer,
+  FqdnPeer,
+  FqdnSelector,
+  GroupPeer,
   LabelsPeer,
   Peer,
   PeerSet,
@@ -40,6 +53,10 @@ export type {
   PortTerm,
   Rule,
   RuleAction,
+  RuleOrder,
+  ServicePeer,
+  ServiceReference,
+  Tier,
 } from './model/rule.ts';
 export type { ParseOptions, ParsedPolicies } from './parse/parse-policies.ts';
 export { parsePolicies } from './parse/parse-policies.ts';

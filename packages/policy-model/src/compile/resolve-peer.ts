@@ -5,6 +5,7 @@ import { ENTITY_RESERVED_LABELS } from '../model/entity.ts';
 import type { PolicyOptions } from '../model/options.ts';
 import type { EntityPeer, LabelsPeer, Peer } from '../model/rule.ts';
 import { CLUSTER_KEY } from '../model/special-labels.ts';
+import { fqdnLabelKey } from '../model/fqdn.ts';
 import { equalsTerm } from '../translate/requirement.ts';
 
 /** What the selectors of a peer depend on. */
@@ -24,6 +25,12 @@ export function resolvePeer(peer: Peer, options: PeerOptions): readonly Selector
           ...peer.except.map((prefix) => prefixTerm(prefix, 'DoesNotExist', options)),
         ]),
       ];
+    case 'fqdn':
+      return [selector([{ source: 'fqdn', key: fqdnLabelKey(peer.selector), operator: 'Exists', values: [] }])];
+    case 'cidr-group':
+    case 'service':
+    case 'group':
+      return []; // nobody, while nothing is known of them
   }
 }
 

@@ -54,5 +54,5 @@ function mergeRuns(cuts: readonly number[], painted: readonly (RowTerm | undefin
 }
 
 function termVerdict(term: RowTerm): RowVerdict {
-  return { action: term.action, match: matchType(term), proxyPort: 0 };
+  return { action: term.action === 'deny' ? 'deny' : 'allow', match: matchType(term), proxyPort: 0 };
 }

@@ -67,7 +67,7 @@ function conclude(
   const candidates = order(decisive, matches, failed);
   const base = { direction: request.direction, enforced: true, candidates };
   if (winner === undefined) return { ...base, verdict: 'denied', action: 'deny-default', match: MATCH_TYPE.none, reason: 'default-deny' };
-  const action: RowAction = winner.action;
+  const action: RowAction = winner.action === 'deny' ? 'deny' : 'allow';
   const decision = { ...base, verdict: action === 'allow' ? 'allowed' : 'denied', action, match: matchType(winner) } as const;
   if (decisive !== undefined) {
     return { ...decision, reason: action === 'deny' ? 'denied-by-rule' : 'allowed-by-rule', deciding: decisive.candidate.rule };

@@ -3,8 +3,9 @@ import { displayLabel, selector, selectorMatches, worldLabel } from '@cilium-ts/
 import type { Cidr } from '@cilium-ts/core';
 import { cidrContains } from '@cilium-ts/core';
 import { ENTITY_RESERVED_LABELS } from '../model/entity.ts';
+import { fqdnLabelKey } from '../model/fqdn.ts';
 import type { PolicyOptions } from '../model/options.ts';
-import type { CidrPeer, EntityPeer, LabelsPeer, Peer } from '../model/rule.ts';
+import type { CidrPeer, EntityPeer, FqdnPeer, LabelsPeer, Peer } from '../model/rule.ts';
 import { CLUSTER_KEY } from '../model/special-labels.ts';
 
 /** Whether a peer of a rule means these labels. */
@@ -28,6 +29,12 @@ export function matchPeer(peer: Peer, labels: LabelSet, options: PolicyOptions):
       return matchEntity(peer, labels, options);
     case 'cidr':
       return matchCidr(peer, labels, options);
+    case 'fqdn':
+      return matchFqdn(peer, labels);
+    case 'cidr-group':
+    case 'service':
+    case 'group':
+      return { matches: false, namesPeer: true, detail: 'nothing is known of the addresses behind it' };
   }
 }
 
@@ -62,6 +69,12 @@ function matchCidr(peer: CidrPeer, labels: LabelSet, options: PolicyOptions): Pe
   const exception = peer.except.find((prefix) => inPrefix(prefix, labels, options));
   if (exception !== undefined) return { matches: false, namesPeer: true, detail: `the peer is in the exception ${exception.text}` };
   return { matches: true, namesPeer: true, detail: `address in ${peer.prefix.text}` };
+}
+
+function matchFqdn(peer: FqdnPeer, labels: LabelSet): PeerMatch {
+  const text = fqdnLabelKey(peer.selector);
+  const matches = labels.has('fqdn', text);
+  return { matches, namesPeer: true, detail: matches ? `a name that ${text} means led to the address` : `no name that ${text} means led to the peer's address` };
 }
 
 function inPrefix(prefix: Cidr, labels: LabelSet, options: PolicyOptions): boolean {

@@ -1,7 +1,4 @@
-/**
- * The named classes of peers that `fromEntities` and `toEntities` may list. `kube-apiserver` exists in Cilium and is
- * refused by this version: without Kubernetes nothing says where the API server is.
- */
+/** The named classes of peers that `fromEntities` and `toEntities` may list. */
 export const ENTITIES = [
   'all',
   'world',
@@ -10,6 +7,7 @@ export const ENTITIES = [
   'cluster',
   'host',
   'remote-node',
+  'kube-apiserver',
   'ingress',
   'init',
   'health',
@@ -29,6 +27,7 @@ export const ENTITY_RESERVED_LABELS: Readonly<Record<Entity, readonly string[]>>
   cluster: ['host', 'remote-node', 'init', 'ingress', 'health', 'unmanaged', 'kube-apiserver'],
   host: ['host'],
   'remote-node': ['remote-node'],
+  'kube-apiserver': ['kube-apiserver'],
   ingress: ['ingress'],
   init: ['init'],
   health: ['health'],

@@ -1,7 +1,16 @@
+import type { Cidr } from '@cilium-ts/core';
+import type { LabelSet } from '@cilium-ts/identity';
 import type { Rule } from './rule.ts';
 
-/** The resource kinds that hold policies. */
-export type PolicyKind = 'CiliumNetworkPolicy' | 'CiliumClusterwideNetworkPolicy' | 'NetworkPolicy';
+/** The resource kinds that hold policies, or what policies refer to (CiliumCIDRGroup). */
+export type PolicyKind =
+  | 'CiliumNetworkPolicy'
+  | 'CiliumClusterwideNetworkPolicy'
+  | 'CiliumCIDRGroup'
+  | 'NetworkPolicy'
+  | 'ClusterNetworkPolicy'
+  | 'AdminNetworkPolicy'
+  | 'BaselineAdminNetworkPolicy';
 
 /** One imported policy object. Immutable. */
 export interface PolicyResource {
@@ -14,7 +23,10 @@ export interface PolicyResource {
   readonly file?: string;
   /** The object as written, as plain JSON values. */
   readonly document: unknown;
+  /** Empty for a CiliumCIDRGroup. */
   readonly rules: readonly Rule[];
+  /** Of a CiliumCIDRGroup: its prefixes and labels. */
+  readonly group?: { readonly prefixes: readonly Cidr[]; readonly labels: LabelSet };
 }
 
 /** `kind/namespace/name`; cluster-wide policies have an empty middle part. */

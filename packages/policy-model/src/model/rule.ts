@@ -2,12 +2,31 @@ import type { Cidr } from '@cilium-ts/core';
 import type { Requirement, Selector } from '@cilium-ts/identity';
 import type { Entity } from './entity.ts';
 import type { SourceLocation } from './location.ts';
+import type { ProxyRules } from './l7.ts';
 
 /** Which way the traffic goes, seen from the endpoint that the rule selects. */
 export type Direction = 'ingress' | 'egress';
 
-/** What a rule does with traffic it matches. Deny beats allow, however specific either is. */
-export type RuleAction = 'allow' | 'deny';
+/**
+ * What a rule does with traffic it matches. Within a policy of the tier `normal` deny beats allow, however specific
+ * either is. `pass` (tier `admin` alone) leaves the traffic to the tiers below, whatever later rules of its tier say.
+ */
+export type RuleAction = 'allow' | 'deny' | 'pass';
+
+/**
+ * When a rule is asked. `admin` rules come first: the first that matches, by priority, decides. Then the rules of
+ * `normal` policies, which decide everything for an endpoint that one of them puts into default deny. Only what is
+ * still open is asked of `baseline` rules, again in their order. Traffic that nothing decides is allowed.
+ */
+export type Tier = 'admin' | 'normal' | 'baseline';
+
+/** The place of a rule of the tiers `admin` and `baseline` in their order: priority, resource key, index. */
+export interface RuleOrder {
+  /** 0 (first) to 1000. */
+  readonly priority: number;
+  /** Place of the rule in its policy and direction. */
+  readonly index: number;
+}
 
 /** Peers by their labels. */
 export interface LabelsPeer {
@@ -35,8 +54,49 @@ export interface CidrPeer {
   readonly at: SourceLocation;
 }
 
-/** One peer of a rule. */
-export type Peer = LabelsPeer | EntityPeer | CidrPeer;
+/** Peers outside by the prefixes of CiliumCIDRGroup objects, as the repository has them at the time. */
+export interface CidrGroupPeer {
+  readonly kind: 'cidr-group';
+  /** One group by its name, or all whose labels the selector (source `any`) chooses. */
+  readonly group: { readonly name: string } | { readonly selector: Selector };
+  /** Applied to each prefix of the group that contains it. */
+  readonly except: readonly Cidr[];
+  readonly at: SourceLocation;
+}
+
+/** Peers outside by a DNS name that resolved to their address. */
+export interface FqdnPeer {
+  readonly kind: 'fqdn';
+  /** As in {@link FqdnSelector}. */
+  readonly selector: FqdnSelector;
+  readonly at: SourceLocation;
+}
+
+/** The backends of services, as the repository knows them at the time. */
+export interface ServicePeer {
+  readonly kind: 'service';
+  readonly service: ServiceReference;
+  readonly at: SourceLocation;
+}
+
+/** Addresses of a cloud provider's group: an address set that somebody resolves and feeds in. */
+export interface GroupPeer {
+  readonly kind: 'group';
+  /** Canonical text of the group as written (`aws:` and its sorted fields), by which its prefixes are fed in. */
+  readonly group: string;
+  readonly at: SourceLocation;
+}
+
+/** One peer of a rule. Nodes (`fromNodes`) are label peers that require `reserved:remote-node`. */
+export type Peer = LabelsPeer | EntityPeer | CidrPeer | CidrGroupPeer | FqdnPeer | ServicePeer | GroupPeer;
+
+/** DNS names: one (`matchName`), or those that a pattern with wildcards means. Lower case, with a final dot. */
+export type FqdnSelector = { readonly name: string } | { readonly pattern: string };
+
+/** Services by name, or by their labels; without a namespace the labels are searched in all of them. */
+export type ServiceReference =
+  | { readonly name: string; readonly namespace: string }
+  | { readonly selector: Selector; readonly namespace?: string };
 
 /**
  * Whom a rule is about. `any` is a rule without a peer field but with ports: every peer, the world included.
@@ -55,6 +115,10 @@ export interface PortTerm {
   readonly first: number;
   /** Last port or ICMP type, inclusive. */
   readonly last: number;
+  /** Set for a named port: the name, in lower case; `first` and `last` are then 0 and mean nothing. */
+  readonly name?: string;
+  /** What a proxy has to check of the connection besides. The same object for all terms of one port rule. */
+  readonly proxy?: ProxyRules;
   readonly at: SourceLocation;
 }
 
@@ -72,8 +136,17 @@ export interface Rule {
   readonly action: RuleAction;
   /** Endpoints that the rule applies to, namespace included. */
   readonly subject: Selector;
-  /** Whether the rule switches its endpoints to default deny in its direction. */
+  /** Whether the rule switches its endpoints to default deny in its direction. False in the tiers besides `normal`. */
   readonly defaultDeny: boolean;
+  readonly tier: Tier;
+  /** Set in the tiers `admin` and `baseline`. */
+  readonly order?: RuleOrder;
+  /** Of peers; accepted and reported as not enforced. */
+  readonly authentication?: 'disabled' | 'required' | 'test-always-fail';
+  /** `log.value`: a text that verdicts by this rule carry. */
+  readonly log?: string;
+  /** Labels of the rule as written, `source:key=value`. */
+  readonly labels?: readonly string[];
   readonly peers: PeerSet;
   readonly ports: PortSet;
   readonly at: SourceLocation;

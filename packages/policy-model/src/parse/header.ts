@@ -2,11 +2,11 @@ import type { PolicyKind } from '../model/resource.ts';
 import { resourceKey } from '../model/resource.ts';
 
 /** The API version that each readable kind has. */
-export const API_VERSIONS: Readonly<Record<PolicyKind, string>> = {
+export const API_VERSIONS = {
   CiliumNetworkPolicy: 'cilium.io/v2',
   CiliumClusterwideNetworkPolicy: 'cilium.io/v2',
   NetworkPolicy: 'networking.k8s.io/v1',
-};
+} as const satisfies Partial<Record<PolicyKind, string>>;
 
 /** Namespace of a namespaced policy that names none, as `kubectl apply` would choose. */
 const DEFAULT_NAMESPACE = 'default';

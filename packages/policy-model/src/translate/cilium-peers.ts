@@ -92,12 +92,12 @@ function labelsPeer(spec: LabelSelectorSpec, context: PeerContext, field: Field)
 }
 
 function entityPeer(text: string, field: Field): Peer | undefined {
-  if ((ENTITIES as readonly string[]).includes(text)) return { kind: 'entity', entity: text as Entity, at: field.at };
   if (text === 'kube-apiserver') {
     const message = 'the entity kube-apiserver cannot be enforced: this version does not know where the API server is';
     field.report({ code: 'unenforceable', message, remedy: 'list its addresses as CIDR' });
     return undefined;
   }
+  if ((ENTITIES as readonly string[]).includes(text)) return { kind: 'entity', entity: text as Entity, at: field.at };
   const near = suggest(text, ENTITIES);
   const message = `${JSON.stringify(text)} is not an entity`;
   const remedy = near === undefined ? `use one of ${ENTITIES.join(', ')}` : `did you mean ${near}?`;

@@ -137,6 +137,7 @@ function translateEntry(entry: EntrySpec, section: Section, context: EntryContex
     action: section.action,
     subject,
     defaultDeny: context.defaultDeny,
+    tier: 'normal',
     peers,
     ports,
     at: field.at,
