@@ -3,8 +3,8 @@ export { rowForPeer } from './compile/compiled-policy.ts';
 export type { CompileRequest } from './compile/compile-policy.ts';
 export { compilePolicy } from './compile/compile-policy.ts';
 export type { PolicyCompiler } from './compile/policy-compiler.ts';
-export type { MatchType, PolicyRow, RowAction, RowBoundary, RowVerdict } from './compile/row.ts';
-export { MATCH_TYPE, MAX_ROW_BOUNDARIES, lookupRow, rowPosition } from './compile/row.ts';
+export type { PolicyRow, RowBoundary, RowVerdict } from './compile/row.ts';
+export { MAX_ROW_BOUNDARIES, lookupRow, rowPosition } from './compile/row.ts';
 export type { PolicyModelErrorCode } from './error.ts';
 export { PolicyModelError } from './error.ts';
 export { describePacket } from './explain/evaluate-rule.ts';
@@ -28,6 +28,8 @@ export type { EnforcementMode, PolicyOptions } from './model/options.ts';
 export { DEFAULT_POLICY_OPTIONS } from './model/options.ts';
 export { PROTOCOL, parseProtocol, positionMeaning, protocolName } from './model/protocol.ts';
 export type { PolicyKind, PolicyResource } from './model/resource.ts';
+export type { MatchType, RowAction } from './model/verdict.ts';
+export { MATCH_TYPE } from './model/verdict.ts';
 export { resourceKey } from './model/resource.ts';
 export type {
   HeaderMatch,
