@@ -18,6 +18,8 @@ export type {
   Packet,
   RuleReference,
 } from './explain/explanation.ts';
+export type { Pattern, PatternError } from './l7/pattern.ts';
+export { compilePattern } from './l7/pattern.ts';
 export type { Entity } from './model/entity.ts';
 export { ENTITIES } from './model/entity.ts';
 export type { PolicyIssue, PolicyIssueCode } from './model/issue.ts';
