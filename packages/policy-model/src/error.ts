@@ -3,7 +3,9 @@ import { CiliumError } from '@cilium-ts/core';
 /** What can go wrong in this package other than bad policy text, which is reported as {@link PolicyIssue} values. */
 export type PolicyModelErrorCode =
   /** A policy needs more boundaries in one row than the datapath can search ({@link MAX_ROW_BOUNDARIES}). */
-  'row-too-large';
+  | 'row-too-large'
+  /** Saved DNS names that cannot be read. */
+  | 'bad-snapshot';
 
 /** The one error class of this package. */
 export class PolicyModelError extends CiliumError<PolicyModelErrorCode> {}

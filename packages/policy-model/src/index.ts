@@ -18,10 +18,20 @@ export type {
   Packet,
   RuleReference,
 } from './explain/explanation.ts';
+export type { DnsRecord, ResolvedAnswer } from './fqdn/dns-answer.ts';
+export { resolveAnswer } from './fqdn/dns-answer.ts';
+export { feedIpCache } from './fqdn/feed-ipcache.ts';
+export { canonicalFqdn } from './fqdn/fqdn-name.ts';
+export { matchesFqdn } from './fqdn/match-fqdn.ts';
+export type { NameAnswer, NameCache, NameCacheOptions, NameCollection, NameUpdate } from './fqdn/name-cache.ts';
+export { createNameCache } from './fqdn/name-cache.ts';
+export type { AddressChange } from './fqdn/name-index.ts';
+export type { NameCacheSnapshot } from './fqdn/snapshot.ts';
 export type { Pattern, PatternError } from './l7/pattern.ts';
 export { compilePattern } from './l7/pattern.ts';
 export type { Entity } from './model/entity.ts';
 export { ENTITIES } from './model/entity.ts';
+export { fqdnLabelKey } from './model/fqdn.ts';
 export type { PolicyIssue, PolicyIssueCode } from './model/issue.ts';
 export { formatIssue } from './model/issue.ts';
 export type { SourceLocation } from './model/location.ts';
