@@ -1,0 +1,39 @@
+import type { Json, Party, SimOptions, SimPacket, Tables } from './tables.ts';
+
+/** All that deciding needs to know besides the two parties. */
+export interface Context {
+  readonly documents: readonly Json[];
+  readonly tables: Tables;
+  readonly options: SimOptions;
+}
+
+export type Side = 'ingress' | 'egress';
+
+/** One entry of one policy, as questions that can be asked of it. */
+export interface Entry {
+  /** For messages: resource and path. */
+  readonly where: string;
+  readonly side: Side;
+  readonly tier: 'admin' | 'normal' | 'baseline';
+  /** Of the tiers `admin` and `baseline`. */
+  readonly order: { readonly priority: number; readonly key: string; readonly index: number };
+  readonly action: 'allow' | 'deny' | 'pass';
+  readonly defaultDeny: boolean;
+  selects(subject: Party): boolean;
+  matchesPeer(peer: Party): boolean;
+  /**
+   * The port rules that cover the packet, each with what a proxy has to check (`undefined`: nothing); none: the entry
+   * is not about the packet. `receiver` is the party whose port it is.
+   */
+  matchesPort(packet: SimPacket, receiver: Party): readonly (ProxyAsk | undefined)[];
+}
+
+/** What one port rule asks of a proxy. */
+export interface ProxyAsk {
+  readonly parser: string;
+  /** Smaller wins. */
+  readonly rank: number;
+  readonly serverNames: readonly string[];
+  /** Empty: the rule has no layer 7 rules. */
+  readonly rules: readonly Json[];
+}
