@@ -28,7 +28,7 @@ const depConstraints = [
 
 /** What a package that promises to run anywhere may not import. */
 const nodeOnly = { group: ['node:*'], message: 'This package is pure: it runs without Node and without Linux.' };
-const pure = ['core', 'identity', 'policy-model', 'loadbalancer', 'bpf-maps', 'datapath-layout', 'reconciler'];
+const pure = ['core', 'manifest', 'identity', 'policy-model', 'loadbalancer', 'bpf-maps', 'datapath-layout', 'reconciler'];
 
 export default ts.config(
   { ignores: ['**/dist/', '**/node_modules/', '**/prebuilds/', '**/generated/', '.nx/', '**/.cache/'] },

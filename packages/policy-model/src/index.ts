@@ -1,3 +1,5 @@
+export type { SourceLocation } from '@cilium-ts/manifest';
+export { formatIssue, formatLocation } from '@cilium-ts/manifest';
 export type { CompiledDirection, CompiledPolicy } from './compile/compiled-policy.ts';
 export { rowForPeer } from './compile/compiled-policy.ts';
 export type { CompileRequest } from './compile/compile-policy.ts';
@@ -33,9 +35,6 @@ export type { Entity } from './model/entity.ts';
 export { ENTITIES } from './model/entity.ts';
 export { fqdnLabelKey } from './model/fqdn.ts';
 export type { PolicyIssue, PolicyIssueCode } from './model/issue.ts';
-export { formatIssue } from './model/issue.ts';
-export type { SourceLocation } from './model/location.ts';
-export { formatLocation } from './model/location.ts';
 export type { EnforcementMode, PolicyOptions } from './model/options.ts';
 export { DEFAULT_POLICY_OPTIONS } from './model/options.ts';
 export { PROTOCOL, parseProtocol, positionMeaning, protocolName } from './model/protocol.ts';

@@ -6,7 +6,8 @@ import { crrBenchmarks } from './lb/crr-benchmarks.ts';
 import { maglevBenchmark } from './lb/maglev-benchmark.ts';
 import { packetBenchmarks } from './packet/packet-benchmarks.ts';
 import { servicePacketBenchmarks } from './packet/service-packet-benchmarks.ts';
+import { bundleBenchmark } from './policy/bundle-benchmark.ts';
 import { tcpBenchmarks } from './tcp/tcp-benchmarks.ts';
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [packetBenchmarks, servicePacketBenchmarks, tcpBenchmarks, maglevBenchmark, connectBenchmarks, changeBenchmarks, crrBenchmarks, agentBenchmarks];
+export const benchmarks: readonly Benchmark[] = [packetBenchmarks, servicePacketBenchmarks, tcpBenchmarks, maglevBenchmark, bundleBenchmark, connectBenchmarks, changeBenchmarks, crrBenchmarks, agentBenchmarks];

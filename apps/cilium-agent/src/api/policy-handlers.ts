@@ -87,7 +87,8 @@ export const createPolicyHandlers = (state: AgentState): PolicyHandlers => ({
   },
   async deletePolicy({ query }) {
     const { kind, name } = query;
-    const namespace = kind === 'CiliumClusterwideNetworkPolicy' ? undefined : (query.namespace ?? 'default');
+    const namespaced = kind === 'CiliumNetworkPolicy' || kind === 'NetworkPolicy';
+    const namespace = namespaced ? (query.namespace ?? 'default') : undefined;
     const key = resourceKey(kind, namespace, name);
     await state.policies.delete(key);
     return commitChange(state, { resources: [key], issues: [] });

@@ -32,7 +32,7 @@ export interface ServiceFiles {
 }
 
 const failed = (issues: readonly ServiceIssue[]): boolean => issues.some(({ severity }) => severity === 'error');
-const fileIssue = (file: string, code: ServiceIssue['code'], message: string, remedy: string): ServiceIssue => ({ severity: 'error', code, file, line: 1, column: 1, path: '', message, remedy });
+const fileIssue = (file: string, code: ServiceIssue['code'], message: string, remedy: string): ServiceIssue => ({ severity: 'error', code, file, line: 1, column: 1, field: '', message, remedy });
 
 const NOTHING_IN_IT = ['the file holds no service', 'write one, or delete the file if its services should go; a file is never taken for empty while it may be half-written'] as const;
 

@@ -79,8 +79,8 @@ export const sourceText = (table: Pick<ObjectTable, 'sourceOf'>, key: string): s
   return source.startsWith('file ') ? source.slice('file '.length) : 'api';
 };
 
-const issueView = ({ severity, message, remedy, file, line, column, resource, path }: ServiceIssue): ServiceFileStatus['issues'][number] => ({
-  severity, message, remedy, line, column, field: path, ...(file !== undefined && { file }), ...(resource !== undefined && { resource }),
+const issueView = ({ severity, message, remedy, file, line, column, resource, field }: ServiceIssue): ServiceFileStatus['issues'][number] => ({
+  severity, message, remedy, line, column, field, ...(file !== undefined && { file }), ...(resource !== undefined && { resource }),
 });
 
 /** The files of the folder as the API shows them. */

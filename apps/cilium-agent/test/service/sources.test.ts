@@ -80,7 +80,7 @@ describe('createObjectTable', () => {
     };
     return { table: createObjectTable(sink, bare), told: () => told.splice(0) };
   };
-  const service = (name: string, line = 1): Service => ({ ...defineService({ name, frontends: [] }), at: { line, column: 1, path: '' } });
+  const service = (name: string, line = 1): Service => ({ ...defineService({ name, frontends: [] }), at: { line, column: 1, field: '' } });
   const objects = (services: Record<string, Service>, slices: Record<string, EndpointSlice> = {}) => ({ ...NO_OBJECTS, services: new Map(Object.entries(services)), slices: new Map(Object.entries(slices)) });
 
   it('tells what changed and nothing else', () => {

@@ -2,7 +2,15 @@ import { z } from 'zod';
 import { Issue, Labels } from './common.ts';
 
 /** The kinds of policy resource the agent takes. */
-export const PolicyKind = z.enum(['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy']);
+export const PolicyKind = z.enum([
+  'CiliumNetworkPolicy',
+  'CiliumClusterwideNetworkPolicy',
+  'CiliumCIDRGroup',
+  'NetworkPolicy',
+  'ClusterNetworkPolicy',
+  'AdminNetworkPolicy',
+  'BaselineAdminNetworkPolicy',
+]);
 export type PolicyKind = z.infer<typeof PolicyKind>;
 
 /** One policy resource as held by the agent. `outdated`: its file is broken or gone unreadable and the last accepted form is in force. */

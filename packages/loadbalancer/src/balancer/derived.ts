@@ -1,11 +1,11 @@
 import { cidrContains } from '@cilium-ts/core';
+import { parseIp } from '@cilium-ts/core';
 import type { Endpoint, EndpointSlice } from '../model/endpoints.ts';
 import { matchesSelector } from '../model/label-selector.ts';
 import type { Pod, PodPort } from '../model/pod.ts';
 import type { LocalRedirect, RedirectPort } from '../model/redirect.ts';
 import type { Service, ServiceFrontend } from '../model/service.ts';
 import { defineService } from '../model/service.ts';
-import { parseIp } from '@cilium-ts/core';
 import type { Settings } from '../plan/options.ts';
 import type { Finding } from '../plan/problem.ts';
 

@@ -1,42 +1,7 @@
-import type { SourceLocation } from './location.ts';
+import type { Issue, ManifestIssueCode } from '@cilium-ts/manifest';
 
 /** Stable name of a kind of issue, for programs. */
-export type ServiceIssueCode =
-  /** The text is not YAML or JSON. */
-  | 'malformed'
-  /** An object of a kind or API version that this package does not read. */
-  | 'unknown-kind'
-  /** A field that the object does not have. */
-  | 'unknown-field'
-  /** A field that must be there. */
-  | 'missing-field'
-  /** A value of the wrong type. */
-  | 'wrong-type'
-  /** A value of the right type that makes no sense. */
-  | 'invalid-value'
-  /** A field that the object has in Cilium, and that this version cannot put into force: refused rather than ignored. */
-  | 'unenforceable'
-  /** The same object twice in one text. */
-  | 'duplicate'
-  /** Accepted, but most likely not what was meant. Always of severity `warning`. */
-  | 'suspicious';
+export type ServiceIssueCode = ManifestIssueCode;
 
 /** One thing wrong with a file of services. An object with an issue of severity `error` is not read. */
-export interface ServiceIssue extends SourceLocation {
-  readonly severity: 'error' | 'warning';
-  readonly code: ServiceIssueCode;
-  /** Key (`kind/namespace/name`) of the object that holds the field, when it could be read. */
-  readonly resource?: string;
-  /** What is wrong, as one sentence without the place. */
-  readonly message: string;
-  /** What to do about it. */
-  readonly remedy: string;
-}
-
-/** The issue as one line: `shop.yaml:12:5: error: Service/shop/web spec.ports[0].port: … (remedy)`. */
-export function formatServiceIssue(issue: ServiceIssue): string {
-  const place = issue.file === undefined ? `line ${issue.line}:${issue.column}` : `${issue.file}:${issue.line}:${issue.column}`;
-  const resource = issue.resource === undefined ? '' : ` ${issue.resource}`;
-  const path = issue.path === '' ? '' : ` ${issue.path}:`;
-  return `${place}: ${issue.severity}:${resource}${path} ${issue.message} (${issue.remedy})`;
-}
+export type ServiceIssue = Issue<ServiceIssueCode>;

@@ -1,6 +1,6 @@
 import type { IpAddress } from '@cilium-ts/core';
+import type { SourceLocation } from '@cilium-ts/manifest';
 import type { Labels } from './label-selector.ts';
-import type { SourceLocation } from './location.ts';
 import type { Protocol } from './protocol.ts';
 
 /** A port of a pod's container. */

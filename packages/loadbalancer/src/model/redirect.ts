@@ -1,6 +1,6 @@
 import type { IpAddress } from '@cilium-ts/core';
+import type { SourceLocation } from '@cilium-ts/manifest';
 import type { LabelSelector } from './label-selector.ts';
-import type { SourceLocation } from './location.ts';
 import type { Protocol } from './protocol.ts';
 
 /** A port of a local redirect policy; the names pair those of frontend and backend where there are several. */

@@ -1,5 +1,5 @@
 import type { Cidr, IpAddress } from '@cilium-ts/core';
-import type { SourceLocation } from './location.ts';
+import type { SourceLocation } from '@cilium-ts/manifest';
 import type { Protocol } from './protocol.ts';
 import type { LabelSelector } from './label-selector.ts';
 

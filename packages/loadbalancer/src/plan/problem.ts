@@ -1,5 +1,5 @@
-import type { SourceLocation } from '../model/location.ts';
-import { formatLocation } from '../model/location.ts';
+import type { SourceLocation } from '@cilium-ts/manifest';
+import { formatLocation } from '@cilium-ts/manifest';
 import type { Service } from '../model/service.ts';
 import { serviceName } from '../model/service.ts';
 

@@ -1,57 +1,58 @@
-import { z } from 'zod';
-import { metadataSchema } from './metadata.ts';
+import type { TypeOf } from '@cilium-ts/manifest';
+import { anything, flag, integer, listOf, mapOf, metadataShape, nullable, orNull, object, oneOf, optional, text } from '@cilium-ts/manifest';
 
-const text = z.string();
-const protocol = z.enum(['TCP', 'UDP', 'SCTP']);
+const word = nullable(text());
 
-const portSchema = z.strictObject({
-  name: text.nullish(),
-  protocol: protocol.nullish(),
-  port: z.int().min(1).max(65535).nullish(),
-  appProtocol: text.nullish(),
+const portShape = object({
+  name: word,
+  protocol: nullable(oneOf('TCP', 'UDP', 'SCTP')),
+  port: nullable(integer(1, 65535)),
+  appProtocol: word,
 });
-export type EndpointPortSpec = z.infer<typeof portSchema>;
+export type EndpointPortSpec = TypeOf<typeof portShape>;
 
-const hintSchema = z.array(z.strictObject({ name: text })).nullish();
+const hintShape = nullable(listOf(object({ name: text() })));
 
-const endpointSchema = z.strictObject({
-  addresses: z.array(text).min(1),
-  conditions: z.strictObject({ ready: z.boolean().nullish(), serving: z.boolean().nullish(), terminating: z.boolean().nullish() }).nullish(),
-  hostname: text.nullish(),
-  targetRef: z.unknown().optional(),
-  deprecatedTopology: z.record(z.string(), z.string()).nullish(),
-  nodeName: text.nullish(),
-  zone: text.nullish(),
-  hints: z.strictObject({ forZones: hintSchema, forNodes: hintSchema }).nullish(),
+const condition = nullable(flag);
+
+const endpointShape = object({
+  addresses: listOf(text(), 1),
+  conditions: nullable(object({ ready: condition, serving: condition, terminating: condition })),
+  hostname: word,
+  targetRef: optional(anything),
+  deprecatedTopology: nullable(mapOf(text())),
+  nodeName: word,
+  zone: word,
+  hints: nullable(object({ forZones: hintShape, forNodes: hintShape })),
 });
-export type EndpointSpec = z.infer<typeof endpointSchema>;
+export type EndpointSpec = TypeOf<typeof endpointShape>;
 
 /** EndpointSlice of `discovery.k8s.io/v1`. */
-export const endpointSliceSchema = z.strictObject({
-  apiVersion: z.literal('discovery.k8s.io/v1'),
-  kind: z.literal('EndpointSlice'),
-  metadata: metadataSchema,
-  addressType: z.enum(['IPv4', 'IPv6', 'FQDN']),
-  endpoints: z.array(endpointSchema).nullable(),
-  ports: z.array(portSchema).nullish(),
+export const endpointSliceShape = object({
+  apiVersion: oneOf('discovery.k8s.io/v1'),
+  kind: oneOf('EndpointSlice'),
+  metadata: metadataShape,
+  addressType: oneOf('IPv4', 'IPv6', 'FQDN'),
+  endpoints: orNull(listOf(endpointShape)),
+  ports: nullable(listOf(portShape)),
 });
-export type EndpointSliceObject = z.infer<typeof endpointSliceSchema>;
+export type EndpointSliceObject = TypeOf<typeof endpointSliceShape>;
 
-const subsetAddressSchema = z.strictObject({ ip: text, hostname: text.optional(), nodeName: text.nullish(), targetRef: z.unknown().optional() });
-export type SubsetAddressSpec = z.infer<typeof subsetAddressSchema>;
+const subsetAddressShape = object({ ip: text(), hostname: optional(text()), nodeName: word, targetRef: optional(anything) });
+export type SubsetAddressSpec = TypeOf<typeof subsetAddressShape>;
 
-const subsetSchema = z.strictObject({
-  addresses: z.array(subsetAddressSchema).nullish(),
-  notReadyAddresses: z.array(subsetAddressSchema).nullish(),
-  ports: z.array(portSchema).nullish(),
+const subsetShape = object({
+  addresses: nullable(listOf(subsetAddressShape)),
+  notReadyAddresses: nullable(listOf(subsetAddressShape)),
+  ports: nullable(listOf(portShape)),
 });
-export type SubsetSpec = z.infer<typeof subsetSchema>;
+export type SubsetSpec = TypeOf<typeof subsetShape>;
 
 /** Endpoints of `v1`. */
-export const endpointsSchema = z.strictObject({
-  apiVersion: z.literal('v1'),
-  kind: z.literal('Endpoints'),
-  metadata: metadataSchema,
-  subsets: z.array(subsetSchema).nullish(),
+export const endpointsShape = object({
+  apiVersion: oneOf('v1'),
+  kind: oneOf('Endpoints'),
+  metadata: metadataShape,
+  subsets: nullable(listOf(subsetShape)),
 });
-export type EndpointsObject = z.infer<typeof endpointsSchema>;
+export type EndpointsObject = TypeOf<typeof endpointsShape>;

@@ -1,30 +1,28 @@
-import { z } from 'zod';
-import { intOrString } from './field.ts';
-import { labelSelectorSchema } from './label-selector.ts';
-import { metadataSchema } from './metadata.ts';
+import type { TypeOf } from '@cilium-ts/manifest';
+import { anything, flag, intOrText, labelSelectorShape, listOf, metadataShape, object, oneOf, optional, text } from '@cilium-ts/manifest';
 
-const portSchema = z.strictObject({
+const portShape = object({
   /** A string in Cilium's resource; numbers are what people write. */
-  port: intOrString,
-  protocol: z.enum(['TCP', 'UDP']),
-  name: z.string().optional(),
+  port: intOrText,
+  protocol: oneOf('TCP', 'UDP'),
+  name: optional(text()),
 });
-export type RedirectPortSpec = z.infer<typeof portSchema>;
+export type RedirectPortSpec = TypeOf<typeof portShape>;
 
 /** CiliumLocalRedirectPolicy of `cilium.io/v2`. */
-export const localRedirectSchema = z.strictObject({
-  apiVersion: z.literal('cilium.io/v2'),
-  kind: z.literal('CiliumLocalRedirectPolicy'),
-  metadata: metadataSchema,
-  spec: z.strictObject({
-    description: z.string().optional(),
-    redirectFrontend: z.strictObject({
-      addressMatcher: z.strictObject({ ip: z.string(), toPorts: z.array(portSchema).min(1) }).optional(),
-      serviceMatcher: z.strictObject({ serviceName: z.string(), namespace: z.string(), toPorts: z.array(portSchema).optional() }).optional(),
+export const localRedirectShape = object({
+  apiVersion: oneOf('cilium.io/v2'),
+  kind: oneOf('CiliumLocalRedirectPolicy'),
+  metadata: metadataShape,
+  spec: object({
+    description: optional(text()),
+    redirectFrontend: object({
+      addressMatcher: optional(object({ ip: text(), toPorts: listOf(portShape, 1) })),
+      serviceMatcher: optional(object({ serviceName: text(), namespace: text(), toPorts: optional(listOf(portShape)) })),
     }),
-    redirectBackend: z.strictObject({ localEndpointSelector: labelSelectorSchema, toPorts: z.array(portSchema).min(1) }),
-    skipRedirectFromBackend: z.boolean().optional(),
+    redirectBackend: object({ localEndpointSelector: labelSelectorShape, toPorts: listOf(portShape, 1) }),
+    skipRedirectFromBackend: optional(flag),
   }),
-  status: z.unknown().optional(),
+  status: optional(anything),
 });
-export type LocalRedirectObject = z.infer<typeof localRedirectSchema>;
+export type LocalRedirectObject = TypeOf<typeof localRedirectShape>;

@@ -1,33 +1,31 @@
-import { z } from 'zod';
-import { metadataSchema } from './metadata.ts';
+import type { TypeOf } from '@cilium-ts/manifest';
+import { flag, integer, listOf, metadataShape, nullable, oneOf, openObject, optional, text } from '@cilium-ts/manifest';
 
-const port = z.int().min(1).max(65535);
-
-const containerPortSchema = z.object({
-  name: z.string().optional(),
-  protocol: z.enum(['TCP', 'UDP', 'SCTP']).optional(),
-  containerPort: port,
-  hostPort: z.int().min(0).max(65535).optional(),
-  hostIP: z.string().optional(),
+const containerPortShape = openObject({
+  name: optional(text()),
+  protocol: optional(oneOf('TCP', 'UDP', 'SCTP')),
+  containerPort: integer(1, 65535),
+  hostPort: optional(integer(0, 65535)),
+  hostIP: optional(text()),
 });
 
 /** Pod of `v1`. A pod says much that is none of the balancer's business: only what it reads is checked. */
-export const podSchema = z.object({
-  apiVersion: z.literal('v1'),
-  kind: z.literal('Pod'),
-  metadata: metadataSchema,
-  spec: z.object({
-    nodeName: z.string().optional(),
-    hostNetwork: z.boolean().optional(),
-    containers: z.array(z.object({ ports: z.array(containerPortSchema).nullish() })).nullish(),
+export const podShape = openObject({
+  apiVersion: oneOf('v1'),
+  kind: oneOf('Pod'),
+  metadata: metadataShape,
+  spec: openObject({
+    nodeName: optional(text()),
+    hostNetwork: optional(flag),
+    containers: nullable(listOf(openObject({ ports: nullable(listOf(containerPortShape)) }))),
   }),
-  status: z
-    .object({
-      podIP: z.string().optional(),
-      podIPs: z.array(z.object({ ip: z.string() })).nullish(),
-      phase: z.string().optional(),
-      conditions: z.array(z.object({ type: z.string(), status: z.string() })).nullish(),
-    })
-    .nullish(),
+  status: nullable(
+    openObject({
+      podIP: optional(text()),
+      podIPs: nullable(listOf(openObject({ ip: text() }))),
+      phase: optional(text()),
+      conditions: nullable(listOf(openObject({ type: text(), status: text() }))),
+    }),
+  ),
 });
-export type PodObject = z.infer<typeof podSchema>;
+export type PodObject = TypeOf<typeof podShape>;

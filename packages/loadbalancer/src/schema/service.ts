@@ -1,67 +1,55 @@
-import { z } from 'zod';
-import { intOrString } from './field.ts';
-import { metadataSchema } from './metadata.ts';
+import type { TypeOf } from '@cilium-ts/manifest';
+import { anything, flag, integer, intOrText, listOf, mapOf, metadataShape, nullable, object, oneOf, optional, text } from '@cilium-ts/manifest';
 
-const protocol = z.enum(['TCP', 'UDP', 'SCTP']);
-const port = z.int().min(1).max(65535);
-const text = z.string();
-const policy = z.enum(['Cluster', 'Local']);
+const line = optional(text());
+const word = nullable(text());
+const words = nullable(listOf(text()));
+const policy = oneOf('Cluster', 'Local');
+const port = optional(integer(0, 65535));
 
-const servicePortSchema = z.strictObject({
-  name: text.optional(),
-  protocol: protocol.optional(),
-  appProtocol: text.nullish(),
-  port,
-  targetPort: intOrString.optional(),
-  nodePort: z.int().min(0).max(65535).optional(),
+const servicePortShape = object({
+  name: line,
+  protocol: optional(oneOf('TCP', 'UDP', 'SCTP')),
+  appProtocol: word,
+  port: integer(1, 65535),
+  targetPort: optional(intOrText),
+  nodePort: port,
 });
-export type ServicePortSpec = z.infer<typeof servicePortSchema>;
+export type ServicePortSpec = TypeOf<typeof servicePortShape>;
 
-const ingressSchema = z.strictObject({
-  ip: text.optional(),
-  hostname: text.optional(),
-  ipMode: z.enum(['VIP', 'Proxy']).nullish(),
-  ports: z.array(z.unknown()).nullish(),
-});
+const ingressShape = object({ ip: line, hostname: line, ipMode: nullable(oneOf('VIP', 'Proxy')), ports: nullable(listOf(anything)) });
 
-const affinityConfigSchema = z.strictObject({
-  clientIP: z.strictObject({ timeoutSeconds: z.int().min(1).max(86400).nullish() }).nullish(),
-});
+const affinityConfigShape = object({ clientIP: nullable(object({ timeoutSeconds: nullable(integer(1, 86400)) })) });
 
-const specSchema = z.strictObject({
-  type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']).optional(),
-  ports: z.array(servicePortSchema).nullish(),
-  selector: z.record(z.string(), z.string()).nullish(),
-  clusterIP: text.optional(),
-  clusterIPs: z.array(text).nullish(),
-  externalIPs: z.array(text).nullish(),
-  externalName: text.optional(),
-  loadBalancerIP: text.optional(),
-  loadBalancerClass: text.nullish(),
-  loadBalancerSourceRanges: z.array(text).nullish(),
-  allocateLoadBalancerNodePorts: z.boolean().nullish(),
-  sessionAffinity: z.enum(['None', 'ClientIP']).optional(),
-  sessionAffinityConfig: affinityConfigSchema.nullish(),
-  externalTrafficPolicy: policy.optional(),
-  internalTrafficPolicy: policy.nullish(),
-  healthCheckNodePort: z.int().min(0).max(65535).optional(),
-  publishNotReadyAddresses: z.boolean().optional(),
-  ipFamilies: z.array(z.enum(['IPv4', 'IPv6'])).nullish(),
-  ipFamilyPolicy: z.enum(['SingleStack', 'PreferDualStack', 'RequireDualStack']).nullish(),
-  trafficDistribution: z.enum(['PreferClose', 'PreferSameZone', 'PreferSameNode']).nullish(),
+const specShape = object({
+  type: optional(oneOf('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName')),
+  ports: nullable(listOf(servicePortShape)),
+  selector: nullable(mapOf(text())),
+  clusterIP: line,
+  clusterIPs: words,
+  externalIPs: words,
+  externalName: line,
+  loadBalancerIP: line,
+  loadBalancerClass: word,
+  loadBalancerSourceRanges: words,
+  allocateLoadBalancerNodePorts: nullable(flag),
+  sessionAffinity: optional(oneOf('None', 'ClientIP')),
+  sessionAffinityConfig: nullable(affinityConfigShape),
+  externalTrafficPolicy: optional(policy),
+  internalTrafficPolicy: nullable(policy),
+  healthCheckNodePort: port,
+  publishNotReadyAddresses: optional(flag),
+  ipFamilies: nullable(listOf(oneOf('IPv4', 'IPv6'))),
+  ipFamilyPolicy: nullable(oneOf('SingleStack', 'PreferDualStack', 'RequireDualStack')),
+  trafficDistribution: nullable(oneOf('PreferClose', 'PreferSameZone', 'PreferSameNode')),
 });
 
 /** Service of `v1`, with what the API server adds to a live one. */
-export const serviceSchema = z.strictObject({
-  apiVersion: z.literal('v1'),
-  kind: z.literal('Service'),
-  metadata: metadataSchema,
-  spec: specSchema,
-  status: z
-    .strictObject({
-      loadBalancer: z.strictObject({ ingress: z.array(ingressSchema).nullish() }).nullish(),
-      conditions: z.array(z.unknown()).nullish(),
-    })
-    .nullish(),
+export const serviceShape = object({
+  apiVersion: oneOf('v1'),
+  kind: oneOf('Service'),
+  metadata: metadataShape,
+  spec: specShape,
+  status: nullable(object({ loadBalancer: nullable(object({ ingress: nullable(listOf(ingressShape)) })), conditions: nullable(listOf(anything)) })),
 });
-export type ServiceObject = z.infer<typeof serviceSchema>;
+export type ServiceObject = TypeOf<typeof serviceShape>;

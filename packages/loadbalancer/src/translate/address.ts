@@ -1,6 +1,6 @@
 import type { Cidr, IpAddress } from '@cilium-ts/core';
 import { parseCidr, parseIp } from '@cilium-ts/core';
-import type { Field } from '../parse/reporter.ts';
+import type { Field } from '@cilium-ts/manifest';
 
 /** The address in a field, or `undefined` and an issue. */
 export function readAddress(text: string, field: Field): IpAddress | undefined {

@@ -1,5 +1,5 @@
 import { suggest } from '@cilium-ts/core';
-import type { Field } from '../parse/reporter.ts';
+import type { Field } from '@cilium-ts/manifest';
 import type { LabelRequirement, LabelSelector } from '../model/label-selector.ts';
 import type { FrontendKind, HealthProbe, NodeExposure, Service } from '../model/service.ts';
 

@@ -1,9 +1,10 @@
-import type { ObjectHeader } from '../parse/header.ts';
-import type { Field } from '../parse/reporter.ts';
+import type { ManifestHeader } from '@cilium-ts/manifest';
+import type { Field } from '@cilium-ts/manifest';
+import type { ServiceObjectKind } from '../parse/kinds.ts';
 
 /** What every translator is given besides the object. */
 export interface TranslateContext {
-  readonly header: ObjectHeader;
+  readonly header: ManifestHeader<ServiceObjectKind> & { readonly namespace: string };
   /** The object itself; fields below it are reported through it. */
   readonly root: Field;
 }

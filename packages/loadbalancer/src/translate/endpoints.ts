@@ -1,6 +1,6 @@
 import type { IpAddress } from '@cilium-ts/core';
+import type { Field } from '@cilium-ts/manifest';
 import type { Endpoint, EndpointPort, EndpointSlice, EndpointState } from '../model/endpoints.ts';
-import type { Field } from '../parse/reporter.ts';
 import type { EndpointPortSpec, EndpointsObject, EndpointSliceObject, EndpointSpec, SubsetAddressSpec, SubsetSpec } from '../schema/endpoints.ts';
 import { readAddress, readAddresses } from './address.ts';
 import type { Keyed, TranslateContext } from './context.ts';

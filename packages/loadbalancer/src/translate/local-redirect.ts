@@ -1,7 +1,7 @@
+import type { Field, LabelSelectorSpec } from '@cilium-ts/manifest';
 import type { LocalRedirect, RedirectFrontend, RedirectPort } from '../model/redirect.ts';
 import type { LabelSelector } from '../model/label-selector.ts';
-import type { Field } from '../parse/reporter.ts';
-import type { LabelSelectorSpec } from '../schema/label-selector.ts';
+
 import type { LocalRedirectObject, RedirectPortSpec } from '../schema/local-redirect.ts';
 import { readAddress } from './address.ts';
 import type { Keyed, TranslateContext } from './context.ts';

@@ -1,7 +1,7 @@
-import type { Pod, PodPort } from '../model/pod.ts';
-import type { Field } from '../parse/reporter.ts';
-import type { PodObject } from '../schema/pod.ts';
+import type { Field } from '@cilium-ts/manifest';
 import { parseIp } from '@cilium-ts/core';
+import type { Pod, PodPort } from '../model/pod.ts';
+import type { PodObject } from '../schema/pod.ts';
 import { readAddress } from './address.ts';
 import type { Keyed, TranslateContext } from './context.ts';
 import { createdAt } from './context.ts';

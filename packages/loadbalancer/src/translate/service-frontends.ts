@@ -1,7 +1,7 @@
 import type { IpAddress } from '@cilium-ts/core';
 import { parseIp } from '@cilium-ts/core';
+import type { Field } from '@cilium-ts/manifest';
 import type { FrontendKind, ServiceFrontend } from '../model/service.ts';
-import type { Field } from '../parse/reporter.ts';
 import type { ServiceObject, ServicePortSpec } from '../schema/service.ts';
 import { readAddress, readAddresses } from './address.ts';
 

@@ -1,4 +1,4 @@
-import type { Field } from '../parse/reporter.ts';
+import type { Field } from '@cilium-ts/manifest';
 import type { ServiceObject } from '../schema/service.ts';
 
 /** Reports ports that contradict one another or the service's type. */

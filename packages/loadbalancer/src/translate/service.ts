@@ -1,5 +1,5 @@
 import type { Cidr } from '@cilium-ts/core';
-import type { Field } from '../parse/reporter.ts';
+import type { Field } from '@cilium-ts/manifest';
 import type { Service, ServiceFrontend, TrafficDistribution } from '../model/service.ts';
 import { defineService } from '../model/service.ts';
 import type { ServiceObject } from '../schema/service.ts';

@@ -1,4 +1,4 @@
-import type { SourceLocation } from './location.ts';
+import type { SourceLocation } from '@cilium-ts/manifest';
 import type { FqdnSelector } from './rule.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Cidr } from '@cilium-ts/core';
 import type { Requirement, Selector } from '@cilium-ts/identity';
+import type { SourceLocation } from '@cilium-ts/manifest';
 import type { Entity } from './entity.ts';
-import type { SourceLocation } from './location.ts';
 import type { ProxyRules } from './l7.ts';
 
 /** Which way the traffic goes, seen from the endpoint that the rule selects. */

@@ -1,14 +1,14 @@
-import { z } from 'zod';
-import { ciliumRuleSchema } from './cilium-rule.ts';
-import { metadataSchema } from './metadata.ts';
+import type { TypeOf } from '@cilium-ts/manifest';
+import { anything, listOf, metadataShape, object, oneOf, optional } from '@cilium-ts/manifest';
+import { ciliumRuleShape } from './cilium-rule.ts';
 
 /** CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy of `cilium.io/v2`. */
-export const ciliumPolicySchema = z.strictObject({
-  apiVersion: z.literal('cilium.io/v2'),
-  kind: z.enum(['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy']),
-  metadata: metadataSchema,
-  spec: ciliumRuleSchema.optional(),
-  specs: z.array(ciliumRuleSchema).optional(),
-  status: z.unknown().optional(),
+export const ciliumPolicyShape = object({
+  apiVersion: oneOf('cilium.io/v2'),
+  kind: oneOf('CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy'),
+  metadata: metadataShape,
+  spec: optional(ciliumRuleShape),
+  specs: optional(listOf(ciliumRuleShape)),
+  status: optional(anything),
 });
-export type CiliumPolicySpec = z.infer<typeof ciliumPolicySchema>;
+export type CiliumPolicySpec = TypeOf<typeof ciliumPolicyShape>;

@@ -1,19 +1,20 @@
-import { z } from 'zod';
-import { intOrString, unenforceable } from './field.ts';
+import type { TypeOf } from '@cilium-ts/manifest';
+import { integer, intOrText, listOf, object, oneOf, optional, text } from '@cilium-ts/manifest';
+import { unenforceable } from './field.ts';
 
 const L7_REASON = 'layer-7 rules need the proxy, which this version does not have';
 const TLS_REASON = 'TLS interception needs the proxy, which this version does not have';
 
 /** One port, or a range of them, of a protocol. */
-export const portProtocolSchema = z.strictObject({
-  port: z.string().optional(),
-  endPort: z.int().min(0).max(65535).optional(),
-  protocol: z.string().optional(),
+export const portProtocolShape = object({
+  port: optional(text()),
+  endPort: optional(integer(0, 65535)),
+  protocol: optional(text()),
 });
-export type PortProtocolSpec = z.infer<typeof portProtocolSchema>;
+export type PortProtocolSpec = TypeOf<typeof portProtocolShape>;
 
 /** `rules: {}` is the same as no rules; anything in it is a layer-7 rule. */
-const l7RulesSchema = z.strictObject({
+const l7RulesShape = object({
   http: unenforceable(L7_REASON),
   kafka: unenforceable(L7_REASON),
   dns: unenforceable(L7_REASON),
@@ -22,9 +23,9 @@ const l7RulesSchema = z.strictObject({
 });
 
 /** An entry of `toPorts` in a rule that allows. */
-export const portRuleSchema = z.strictObject({
-  ports: z.array(portProtocolSchema).optional(),
-  rules: l7RulesSchema.optional(),
+export const portRuleShape = object({
+  ports: optional(listOf(portProtocolShape)),
+  rules: optional(l7RulesShape),
   terminatingTLS: unenforceable(TLS_REASON),
   originatingTLS: unenforceable(TLS_REASON),
   serverNames: unenforceable('matching TLS server names needs the proxy, which this version does not have'),
@@ -32,13 +33,11 @@ export const portRuleSchema = z.strictObject({
 });
 
 /** An entry of `toPorts` in a rule that denies. */
-export const portDenyRuleSchema = z.strictObject({ ports: z.array(portProtocolSchema).optional() });
-export type PortRuleSpec = z.infer<typeof portDenyRuleSchema>;
+export const portDenyRuleShape = object({ ports: optional(listOf(portProtocolShape)) });
+export type PortRuleSpec = TypeOf<typeof portDenyRuleShape>;
 
 /** An entry of `icmps`. */
-export const icmpRuleSchema = z.strictObject({
-  fields: z
-    .array(z.strictObject({ family: z.enum(['IPv4', 'IPv6']).optional(), type: intOrString }))
-    .optional(),
+export const icmpRuleShape = object({
+  fields: optional(listOf(object({ family: optional(oneOf('IPv4', 'IPv6')), type: intOrText }))),
 });
-export type IcmpRuleSpec = z.infer<typeof icmpRuleSchema>;
+export type IcmpRuleSpec = TypeOf<typeof icmpRuleShape>;

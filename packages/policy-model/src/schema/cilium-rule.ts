@@ -1,41 +1,38 @@
-import { z } from 'zod';
-import { icmpRuleSchema, portDenyRuleSchema, portRuleSchema } from './cilium-ports.ts';
-import { unenforceable } from './field.ts';
-import { labelSelectorSchema } from './label-selector.ts';
+import type { TypeOf } from '@cilium-ts/manifest';
+import { anything, flag, labelSelectorShape, listOf, object, oneOf, optional, refined, text } from '@cilium-ts/manifest';
+import { icmpRuleShape, portDenyRuleShape, portRuleShape } from './cilium-ports.ts';
+import { refusal, unenforceable } from './field.ts';
 
 const GROUP_REASON = 'address groups of cloud providers need an operator, which this version does not have';
 const CIDR_GROUP_REASON = 'CiliumCIDRGroup objects are not read by this version';
 const CIDR_GROUP_REMEDY = 'list the prefixes as cidr entries';
 const NODE_REASON = 'nodes do not carry labels in this version';
 const NODE_REMEDY = 'use the entities host and remote-node';
-const REQUIRES = z
-  .array(z.unknown())
-  .refine((list) => list.length === 0, {
-    error: 'requirements were removed from Cilium in 1.19',
-    params: { unenforceable: true, reason: 'requirements were removed from Cilium in 1.19', remedy: 'write them as matchExpressions of the peers' },
-  })
-  .optional();
+const REQUIRES = optional(
+  refined(listOf(anything), (list, name) =>
+    list.length === 0 ? undefined : refusal(name, 'requirements were removed from Cilium in 1.19', 'write them as matchExpressions of the peers'),
+  ),
+);
 
 /** An entry of `fromCIDRSet` or `toCIDRSet`. */
-export const cidrRuleSchema = z.strictObject({
-  cidr: z.string().optional(),
-  except: z.array(z.string()).optional(),
+export const cidrRuleShape = object({
+  cidr: optional(text()),
+  except: optional(listOf(text())),
   cidrGroupRef: unenforceable(CIDR_GROUP_REASON, CIDR_GROUP_REMEDY),
   cidrGroupSelector: unenforceable(CIDR_GROUP_REASON, CIDR_GROUP_REMEDY),
 });
-export type CidrRuleSpec = z.infer<typeof cidrRuleSchema>;
+export type CidrRuleSpec = TypeOf<typeof cidrRuleShape>;
 
 /** Explicitly disabled authentication is what there is; anything else cannot be enforced. */
-const authenticationSchema = z.strictObject({
-  mode: z.enum(['disabled', 'required', 'test-always-fail']).refine((mode) => mode === 'disabled', {
-    error: 'authentication is not available in this version',
-    params: { unenforceable: true, reason: 'authentication of peers is not available in this version', remedy: 'remove the field or set the mode disabled' },
-  }),
+const authenticationShape = object({
+  mode: refined(oneOf('disabled', 'required', 'test-always-fail'), (mode, name) =>
+    mode === 'disabled' ? undefined : refusal(name, 'authentication of peers is not available in this version', 'remove the field or set the mode disabled'),
+  ),
 });
 
-const peers = z.array(labelSelectorSchema).optional();
-const texts = z.array(z.string()).optional();
-const cidrRules = z.array(cidrRuleSchema).optional();
+const peers = optional(listOf(labelSelectorShape));
+const texts = optional(listOf(text()));
+const cidrRules = optional(listOf(cidrRuleShape));
 
 const ingressCommon = {
   fromEndpoints: peers,
@@ -45,7 +42,7 @@ const ingressCommon = {
   fromRequires: REQUIRES,
   fromGroups: unenforceable(GROUP_REASON),
   fromNodes: unenforceable(NODE_REASON, NODE_REMEDY),
-  icmps: z.array(icmpRuleSchema).optional(),
+  icmps: optional(listOf(icmpRuleShape)),
 };
 
 const egressCommon = {
@@ -57,32 +54,32 @@ const egressCommon = {
   toGroups: unenforceable(GROUP_REASON),
   toNodes: unenforceable(NODE_REASON, NODE_REMEDY),
   toServices: unenforceable('services are not known to this version', 'name the pods behind the service with toEndpoints'),
-  icmps: z.array(icmpRuleSchema).optional(),
+  icmps: optional(listOf(icmpRuleShape)),
 };
 
-const toPorts = z.array(portRuleSchema).optional();
-const toPortsDeny = z.array(portDenyRuleSchema).optional();
+const toPorts = optional(listOf(portRuleShape));
+const toPortsDeny = optional(listOf(portDenyRuleShape));
 
 /** One rule of a Cilium policy: `spec`, or an entry of `specs`. */
-export const ciliumRuleSchema = z.strictObject({
-  endpointSelector: labelSelectorSchema.optional(),
+export const ciliumRuleShape = object({
+  endpointSelector: optional(labelSelectorShape),
   nodeSelector: unenforceable('policies for nodes (host firewall) are not available in this version', 'select pods with endpointSelector'),
-  ingress: z.array(z.strictObject({ ...ingressCommon, toPorts, authentication: authenticationSchema.optional() })).optional(),
-  ingressDeny: z.array(z.strictObject({ ...ingressCommon, toPorts: toPortsDeny })).optional(),
-  egress: z
-    .array(
-      z.strictObject({
+  ingress: optional(listOf(object({ ...ingressCommon, toPorts, authentication: optional(authenticationShape) }))),
+  ingressDeny: optional(listOf(object({ ...ingressCommon, toPorts: toPortsDeny }))),
+  egress: optional(
+    listOf(
+      object({
         ...egressCommon,
         toPorts,
         toFQDNs: unenforceable('rules by DNS name need the DNS proxy, which this version does not have', 'list the addresses with toCIDR'),
-        authentication: authenticationSchema.optional(),
+        authentication: optional(authenticationShape),
       }),
-    )
-    .optional(),
-  egressDeny: z.array(z.strictObject({ ...egressCommon, toPorts: toPortsDeny })).optional(),
-  enableDefaultDeny: z.strictObject({ ingress: z.boolean().optional(), egress: z.boolean().optional() }).optional(),
-  labels: z.array(z.strictObject({ key: z.string(), value: z.string().optional(), source: z.string().optional() })).optional(),
-  description: z.string().optional(),
-  log: z.strictObject({ value: z.string().max(32).optional() }).optional(),
+    ),
+  ),
+  egressDeny: optional(listOf(object({ ...egressCommon, toPorts: toPortsDeny }))),
+  enableDefaultDeny: optional(object({ ingress: optional(flag), egress: optional(flag) })),
+  labels: optional(listOf(object({ key: text(), value: optional(text()), source: optional(text()) }))),
+  description: optional(text()),
+  log: optional(object({ value: optional(text({ max: 32 })) })),
 });
-export type CiliumRuleSpec = z.infer<typeof ciliumRuleSchema>;
+export type CiliumRuleSpec = TypeOf<typeof ciliumRuleShape>;

@@ -1,36 +1,34 @@
-import { z } from 'zod';
-import { intOrString } from './field.ts';
-import { labelSelectorSchema } from './label-selector.ts';
-import { metadataSchema } from './metadata.ts';
+import type { TypeOf } from '@cilium-ts/manifest';
+import { anything, integer, intOrText, labelSelectorShape, listOf, metadataShape, object, oneOf, optional, text } from '@cilium-ts/manifest';
 
-const portSchema = z.strictObject({
-  protocol: z.enum(['TCP', 'UDP', 'SCTP']).optional(),
-  port: intOrString.optional(),
-  endPort: z.int().optional(),
+const portShape = object({
+  protocol: optional(oneOf('TCP', 'UDP', 'SCTP')),
+  port: optional(intOrText),
+  endPort: optional(integer()),
 });
-export type NetworkPolicyPortSpec = z.infer<typeof portSchema>;
+export type NetworkPolicyPortSpec = TypeOf<typeof portShape>;
 
-const peerSchema = z.strictObject({
-  podSelector: labelSelectorSchema.optional(),
-  namespaceSelector: labelSelectorSchema.optional(),
-  ipBlock: z.strictObject({ cidr: z.string(), except: z.array(z.string()).optional() }).optional(),
+const peerShape = object({
+  podSelector: optional(labelSelectorShape),
+  namespaceSelector: optional(labelSelectorShape),
+  ipBlock: optional(object({ cidr: text(), except: optional(listOf(text())) })),
 });
-export type NetworkPolicyPeerSpec = z.infer<typeof peerSchema>;
+export type NetworkPolicyPeerSpec = TypeOf<typeof peerShape>;
 
-const ports = z.array(portSchema).optional();
-const peers = z.array(peerSchema).optional();
+const ports = optional(listOf(portShape));
+const peers = optional(listOf(peerShape));
 
 /** NetworkPolicy of `networking.k8s.io/v1`. */
-export const networkPolicySchema = z.strictObject({
-  apiVersion: z.literal('networking.k8s.io/v1'),
-  kind: z.literal('NetworkPolicy'),
-  metadata: metadataSchema,
-  spec: z.strictObject({
-    podSelector: labelSelectorSchema,
-    policyTypes: z.array(z.enum(['Ingress', 'Egress'])).optional(),
-    ingress: z.array(z.strictObject({ from: peers, ports })).optional(),
-    egress: z.array(z.strictObject({ to: peers, ports })).optional(),
+export const networkPolicyShape = object({
+  apiVersion: oneOf('networking.k8s.io/v1'),
+  kind: oneOf('NetworkPolicy'),
+  metadata: metadataShape,
+  spec: object({
+    podSelector: labelSelectorShape,
+    policyTypes: optional(listOf(oneOf('Ingress', 'Egress'))),
+    ingress: optional(listOf(object({ from: peers, ports }))),
+    egress: optional(listOf(object({ to: peers, ports }))),
   }),
-  status: z.unknown().optional(),
+  status: optional(anything),
 });
-export type NetworkPolicySpec = z.infer<typeof networkPolicySchema>;
+export type NetworkPolicySpec = TypeOf<typeof networkPolicyShape>;

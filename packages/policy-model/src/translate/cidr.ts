@@ -1,7 +1,7 @@
 import type { Cidr } from '@cilium-ts/core';
 import { cidrContains, parseCidr } from '@cilium-ts/core';
+import type { Field } from '@cilium-ts/manifest';
 import type { CidrPeer } from '../model/rule.ts';
-import type { Field } from '../parse/reporter.ts';
 
 /** Where a prefix may be written as a bare address (`fromCIDR`), and where not (`cidr`, `except`, `ipBlock`). */
 export type CidrForm = 'address-or-prefix' | 'prefix';

@@ -1,21 +1,21 @@
 import { suggest } from '@cilium-ts/core';
+import type { Field } from '@cilium-ts/manifest';
+import type { LabelSelectorSpec } from '@cilium-ts/manifest';
 import type { Entity } from '../model/entity.ts';
 import { ENTITIES } from '../model/entity.ts';
 import type { Peer, PeerSet } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX } from '../model/special-labels.ts';
-import type { Field } from '../parse/reporter.ts';
 import type { CidrRuleSpec } from '../schema/cilium-rule.ts';
-import type { LabelSelectorSpec } from '../schema/label-selector.ts';
 import { translateCidr, translateCidrPeer } from './cidr.ts';
 import { translateLabelSelector } from './label-selector.ts';
 import { equalsTerm, existsTerm, namesKey } from './requirement.ts';
 
 /** The peer fields of one ingress or egress entry, named without their direction. */
 export interface PeerFields {
-  readonly endpoints: LabelSelectorSpec[] | undefined;
-  readonly entities: string[] | undefined;
-  readonly cidrs: string[] | undefined;
-  readonly cidrSet: CidrRuleSpec[] | undefined;
+  readonly endpoints: readonly LabelSelectorSpec[] | undefined;
+  readonly entities: readonly string[] | undefined;
+  readonly cidrs: readonly string[] | undefined;
+  readonly cidrSet: readonly CidrRuleSpec[] | undefined;
 }
 
 /** What the peers of a rule depend on besides their own fields. */

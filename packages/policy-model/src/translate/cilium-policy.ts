@@ -1,6 +1,6 @@
+import type { Field } from '@cilium-ts/manifest';
 import type { Rule } from '../model/rule.ts';
-import type { ResourceHeader } from '../parse/header.ts';
-import type { Field } from '../parse/reporter.ts';
+import type { ResourceHeader } from '../parse/kinds.ts';
 import type { CiliumPolicySpec } from '../schema/cilium-policy.ts';
 import type { CiliumRuleSpec } from '../schema/cilium-rule.ts';
 import { translateCiliumRule } from './cilium-rule.ts';

@@ -1,11 +1,11 @@
 import type { Requirement, Selector } from '@cilium-ts/identity';
 import { selector } from '@cilium-ts/identity';
+import type { Field } from '@cilium-ts/manifest';
+import type { LabelSelectorSpec } from '@cilium-ts/manifest';
 import type { Direction, PortSet, Rule, RuleAction } from '../model/rule.ts';
 import { NAMESPACE_KEY } from '../model/special-labels.ts';
-import type { Field } from '../parse/reporter.ts';
 import type { IcmpRuleSpec, PortRuleSpec } from '../schema/cilium-ports.ts';
 import type { CiliumRuleSpec } from '../schema/cilium-rule.ts';
-import type { LabelSelectorSpec } from '../schema/label-selector.ts';
 import type { PeerFields } from './cilium-peers.ts';
 import { translatePeers } from './cilium-peers.ts';
 import { translateIcmps } from './icmp.ts';
@@ -110,16 +110,16 @@ interface EntryContext {
 
 /** The fields of all four kinds of entries, as far as they are enforced. */
 interface EntrySpec {
-  readonly fromEndpoints?: LabelSelectorSpec[] | undefined;
-  readonly fromEntities?: string[] | undefined;
-  readonly fromCIDR?: string[] | undefined;
+  readonly fromEndpoints?: readonly LabelSelectorSpec[] | undefined;
+  readonly fromEntities?: readonly string[] | undefined;
+  readonly fromCIDR?: readonly string[] | undefined;
   readonly fromCIDRSet?: PeerFields['cidrSet'];
-  readonly toEndpoints?: LabelSelectorSpec[] | undefined;
-  readonly toEntities?: string[] | undefined;
-  readonly toCIDR?: string[] | undefined;
+  readonly toEndpoints?: readonly LabelSelectorSpec[] | undefined;
+  readonly toEntities?: readonly string[] | undefined;
+  readonly toCIDR?: readonly string[] | undefined;
   readonly toCIDRSet?: PeerFields['cidrSet'];
-  readonly toPorts?: PortRuleSpec[] | undefined;
-  readonly icmps?: IcmpRuleSpec[] | undefined;
+  readonly toPorts?: readonly PortRuleSpec[] | undefined;
+  readonly icmps?: readonly IcmpRuleSpec[] | undefined;
 }
 
 function translateEntry(entry: EntrySpec, section: Section, context: EntryContext, field: Field): Rule {

@@ -1,7 +1,7 @@
 import { suggest } from '@cilium-ts/core';
+import type { Field } from '@cilium-ts/manifest';
 import { PROTOCOL } from '../model/protocol.ts';
 import type { PortTerm } from '../model/rule.ts';
-import type { Field } from '../parse/reporter.ts';
 import type { IcmpRuleSpec } from '../schema/cilium-ports.ts';
 import { ICMP_TYPE_NAMES } from './icmp-types.ts';
 

@@ -1,7 +1,7 @@
 import type { Requirement } from '@cilium-ts/identity';
 import { IdentityError, parseSelectorKey, selectorFromLabelSelector } from '@cilium-ts/identity';
-import type { Field } from '../parse/reporter.ts';
-import type { LabelSelectorSpec } from '../schema/label-selector.ts';
+import type { Field } from '@cilium-ts/manifest';
+import type { LabelSelectorSpec } from '@cilium-ts/manifest';
 
 // Kubernetes' qualified names and label values, after the source of a key has been cut off.
 const KEY = /^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;

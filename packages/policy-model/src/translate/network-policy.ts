@@ -1,11 +1,11 @@
 import type { Requirement, Selector } from '@cilium-ts/identity';
 import { selector } from '@cilium-ts/identity';
+import type { Field } from '@cilium-ts/manifest';
+import type { LabelSelectorSpec } from '@cilium-ts/manifest';
 import { MAX_PORT, PROTOCOL } from '../model/protocol.ts';
 import type { Direction, Peer, PeerSet, PortSet, PortTerm, Rule } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX } from '../model/special-labels.ts';
-import type { ResourceHeader } from '../parse/header.ts';
-import type { Field } from '../parse/reporter.ts';
-import type { LabelSelectorSpec } from '../schema/label-selector.ts';
+import type { ResourceHeader } from '../parse/kinds.ts';
 import type { NetworkPolicyPeerSpec, NetworkPolicyPortSpec, NetworkPolicySpec } from '../schema/network-policy.ts';
 import { translateCidrPeer } from './cidr.ts';
 import { translateLabelSelector } from './label-selector.ts';
@@ -19,9 +19,9 @@ interface Owner {
 }
 
 interface EntrySpec {
-  readonly peers: NetworkPolicyPeerSpec[] | undefined;
+  readonly peers: readonly NetworkPolicyPeerSpec[] | undefined;
   readonly peersField: 'from' | 'to';
-  readonly ports: NetworkPolicyPortSpec[] | undefined;
+  readonly ports: readonly NetworkPolicyPortSpec[] | undefined;
 }
 
 /** The rules of a Kubernetes NetworkPolicy. All of them allow and switch to default deny. */

@@ -1,6 +1,6 @@
+import type { Field } from '@cilium-ts/manifest';
 import { MAX_PORT, PORT_PROTOCOLS, PROTOCOL } from '../model/protocol.ts';
 import type { PortTerm } from '../model/rule.ts';
-import type { Field } from '../parse/reporter.ts';
 import type { PortProtocolSpec, PortRuleSpec } from '../schema/cilium-ports.ts';
 
 /** Cilium's limit (`pkg/policy/api/rule_validation.go`). */

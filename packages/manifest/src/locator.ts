@@ -1,6 +1,6 @@
 import type { Document, LineCounter, Node } from 'yaml';
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq } from 'yaml';
-import type { FieldPath } from '../model/location.ts';
+import type { FieldPath } from './location.ts';
 
 /** 1-based. */
 export interface Position {

@@ -1,11 +1,11 @@
 import type { Document, ParsedNode } from 'yaml';
 import { LineCounter, parseAllDocuments } from 'yaml';
-import type { FieldPath } from '../model/location.ts';
-import { formatFieldPath } from '../model/location.ts';
+import type { FieldPath } from './location.ts';
+import { formatFieldPath } from './location.ts';
 import type { Locator, Position } from './locator.ts';
 import { createLocator } from './locator.ts';
 
-/** One object of a policy file: a whole YAML document, or one item of a Kubernetes List. */
+/** One object of a file: a whole YAML document, or one item of a Kubernetes List. */
 export interface SourceObject {
   readonly value: unknown;
   readonly locator: Locator;

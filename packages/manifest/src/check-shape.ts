@@ -1,0 +1,143 @@
+import { suggest } from '@cilium-ts/core';
+import type { Field } from './reporter.ts';
+import type { Shape } from './shape.ts';
+
+/**
+ * Whether the value has the shape. Whatever is wrong, in however many places, is reported with the field it is wrong
+ * at, in the words of the object's author; for a misspelling with what was most likely meant.
+ */
+export function checkShape<T>(shape: Shape<T>, value: unknown, field: Field): value is T {
+  return check(shape, value, field, '');
+}
+
+function check(shape: Shape, value: unknown, field: Field, name: string): boolean {
+  if (value === undefined) {
+    if (shape.optional) return true;
+    field.report({ code: 'missing-field', message: `the field ${name} is missing`, remedy: `add it as ${expectation(shape, value)}` });
+    return false;
+  }
+  if (value === null && shape.nullable) return true;
+  if (!hasType(shape, value)) {
+    const message = `expected ${expectation(shape, value)}, found ${describeValue(value)}`;
+    field.report({ code: 'wrong-type', message, remedy: typeRemedy(shape, value) });
+    return false;
+  }
+  const wrong = outOfBounds(shape, value);
+  if (wrong !== undefined) {
+    field.report({ code: 'invalid-value', message: `${describeValue(value)} is not accepted`, remedy: wrong });
+    return false;
+  }
+  const finding = shape.refine?.(value as never, name);
+  if (finding === undefined) return checkMembers(shape, value, field);
+  field.report(finding);
+  return finding.severity === 'warning';
+}
+
+function checkMembers(shape: Shape, value: unknown, field: Field): boolean {
+  const { item, fields } = shape;
+  let good = true;
+  const member = (inner: Shape, name: string | number, content: unknown): void => {
+    if (!check(inner, content, field.child(name), String(name))) good = false;
+  };
+  if (fields !== undefined) {
+    const object = value as Record<string, unknown>;
+    for (const [name, inner] of Object.entries(fields)) {
+      const content = Object.hasOwn(object, name) ? object[name] : undefined;
+      // Most fields are absent: nothing is made for them.
+      if (content !== undefined || !inner.optional) member(inner, name, content);
+    }
+    for (const name of shape.open ? [] : Object.keys(object)) {
+      if (Object.hasOwn(fields, name)) continue;
+      reportUnknown(name, Object.keys(fields), field.child(name));
+      good = false;
+    }
+  } else if (item !== undefined) {
+    const entries = Array.isArray(value) ? value.entries() : Object.entries(value as object);
+    for (const [name, content] of entries) member(item, name, content);
+  }
+  return good;
+}
+
+function hasType({ kind }: Shape, value: unknown): boolean {
+  switch (kind) {
+    case 'text':
+      return typeof value === 'string';
+    case 'integer':
+      return Number.isSafeInteger(value);
+    case 'number':
+      return Number.isFinite(value);
+    case 'flag':
+      return typeof value === 'boolean';
+    case 'int-or-text':
+      return typeof value === 'string' || Number.isSafeInteger(value);
+    case 'list':
+      return Array.isArray(value);
+    case 'anything':
+    case 'one-of':
+      // Of a choice it is the value that is wrong, whatever its type.
+      return true;
+    default:
+      return typeof value === 'object' && value !== null && !Array.isArray(value);
+  }
+}
+
+/** What to use instead, for a value of the right type. */
+function outOfBounds({ kind, values, min, max, pattern, expected }: Shape, value: unknown): string | undefined {
+  if (values !== undefined) {
+    if (values.includes(value as string)) return undefined;
+    const near = values.length > 1 && typeof value === 'string' && value.length > 3 ? suggest(value, values) : undefined;
+    return near === undefined ? `use ${choose(values)}` : `did you mean ${near}? The choice is ${values.join(', ')}`;
+  }
+  const size = typeof value === 'number' ? value : ((value as { length?: number } | null)?.length ?? 0);
+  if (min !== undefined && size < min) return `use at least ${min}`;
+  if (max !== undefined && size > max) return `use at most ${max}${kind === 'text' ? ' characters' : ''}`;
+  return pattern === undefined || pattern.test(value as string) ? undefined : `use ${expected}`;
+}
+
+function reportUnknown(name: string, known: readonly string[], field: Field): void {
+  const near = suggest(name, known);
+  field.report({
+    code: 'unknown-field',
+    message: `unknown field ${JSON.stringify(name)}`,
+    remedy: near === undefined ? `remove it; the fields here are ${known.join(', ')}` : `did you mean ${near}?`,
+    point: 'key',
+  });
+}
+
+const choose = (values: readonly string[]): string => (values.length === 1 ? values[0]! : `one of ${values.join(', ')}`);
+
+const NOUNS: Readonly<Record<Shape['kind'], string>> = {
+  text: 'a string',
+  integer: 'an integer',
+  number: 'a number',
+  flag: 'a boolean',
+  'int-or-text': 'an integer or a string',
+  anything: 'anything',
+  'one-of': '',
+  list: 'a list',
+  map: 'an object',
+  object: 'an object',
+};
+
+function expectation({ kind, values, expected }: Shape, value: unknown): string {
+  if (values !== undefined) return choose(values);
+  // Of something else altogether that it is no number matters before that it is no whole one.
+  if (kind === 'integer' && value !== undefined && typeof value !== 'number') return NOUNS.number;
+  return value === undefined && expected !== undefined ? `${NOUNS[kind]}: ${expected}` : NOUNS[kind];
+}
+
+function typeRemedy(shape: Shape, value: unknown): string {
+  if (value === null) return 'give it a value or remove the field; an empty field is not the same as an absent one';
+  if (shape.kind === 'text' && (typeof value === 'number' || typeof value === 'boolean')) return `write it in quotes: "${value}"`;
+  if (shape.kind === 'list') return 'write it as a list: one "- " item per line';
+  return `write ${expectation(shape, value)}`;
+}
+
+/** The value in a message: `the string "a"`, `a list`, `nothing (null)`. */
+export function describeValue(value: unknown): string {
+  if (value === null) return 'nothing (null)';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  if (typeof value === 'string') return `the string ${JSON.stringify(value)}`;
+  return `the ${typeof value} ${String(value)}`;
+}

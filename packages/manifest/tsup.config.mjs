@@ -1,0 +1,3 @@
+import { library } from '../../tools/config/tsup.base.mjs';
+
+export default library();
