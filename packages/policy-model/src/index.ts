@@ -73,5 +73,10 @@ export type {
 } from './model/rule.ts';
 export type { ParseOptions, ParsedPolicies } from './parse/parse-policies.ts';
 export { parsePolicies } from './parse/parse-policies.ts';
+export type { FlowEnd, FlowRecord, FlowRequest, RecordIssue } from './questions/flow-record.ts';
+export type { FlowsOptions, ParsedFlows } from './questions/flows.ts';
+export { parseFlows } from './questions/flows.ts';
+export type { IdentitiesOptions, KnownIdentity, ParsedIdentities } from './questions/identities.ts';
+export { parseIdentities } from './questions/identities.ts';
 export type { PolicyRepository } from './repository.ts';
 export { createPolicyRepository } from './repository.ts';
