@@ -48,8 +48,8 @@ function peerMatches({ podSelector, namespaceSelector, ipBlock }: Json, namespac
     return matchesAll([...terms, ...clusterTerm(terms, options)], peer, options);
   }
   const pods = termsOf(podSelector, 'kubernetes');
-  const namespaces = termsOf(namespaceSelector, 'kubernetes', NAMESPACE_LABELS);
-  if (namespaces.length === 0) namespaces.push(exists('k8s', NAMESPACE));
+  // Only pods are in namespaces: nobody else is selected by what their namespace is not.
+  const namespaces = [...termsOf(namespaceSelector, 'kubernetes', NAMESPACE_LABELS), exists('k8s', NAMESPACE)];
   return matchesAll([...pods, ...namespaces, ...clusterTerm(pods, options)], peer, options);
 }
 
