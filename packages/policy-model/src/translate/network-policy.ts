@@ -137,11 +137,13 @@ function podTerms(spec: LabelSelectorSpec, namespace: string, field: Field): rea
   return [...translateLabelSelector({ ...spec, matchLabels }, 'kubernetes', field), equalsTerm('k8s', NAMESPACE_KEY, namespace)];
 }
 
-/** Terms on the labels of a namespace, which its pods carry under a prefix. No term means: every namespace. */
+/**
+ * Terms on the labels of a namespace, which its pods carry under a prefix. What is in no namespace is selected by no
+ * selector of namespaces: not even by one that says what their labels must not be.
+ */
 function namespaceTerms(spec: LabelSelectorSpec, field: Field): readonly Requirement[] {
   const terms = translateLabelSelector(spec, 'kubernetes', field);
-  if (terms.length === 0) return [existsTerm('k8s', NAMESPACE_KEY)];
-  return terms.map((term) => ({ ...term, key: `${NAMESPACE_LABELS_PREFIX}${term.key}` }));
+  return [existsTerm('k8s', NAMESPACE_KEY), ...terms.map((term) => ({ ...term, key: `${NAMESPACE_LABELS_PREFIX}${term.key}` }))];
 }
 
 function translatePorts(specs: readonly NetworkPolicyPortSpec[], field: Field): PortSet {

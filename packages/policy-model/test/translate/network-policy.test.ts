@@ -66,6 +66,13 @@ describe('peers', () => {
   });
 });
 
+test('a selector of what namespaces are not selects pods alone, in all clusters too', () => {
+  const rule = { from: [{ namespaceSelector: { matchExpressions: [{ key: 'team', operator: 'DoesNotExist' }] } }] };
+  const repository = repositoryOf(networkPolicy({ podSelector: {}, ingress: [rule] }));
+  const verdicts = everybody.map((from) => ingress({ repository, from, to: web, options: { defaultLocalCluster: false } }));
+  expect(verdicts).toEqual([yes, yes, yes, no, no, no]);
+});
+
 describe('ports', () => {
   const packets = [[6, 80], [6, 81], [17, 80], [132, 80], [1, 8], [47, 0]] as const;
   test.each<[unknown, string[]]>([

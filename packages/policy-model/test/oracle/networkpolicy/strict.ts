@@ -28,13 +28,20 @@ export interface Other {
 
 export type Endpoint = Pod | Other;
 
+/** The first packet of a connection. */
+export interface Connection {
+  readonly from: Endpoint;
+  readonly to: Endpoint;
+  readonly packet: SimPacket;
+}
+
 export interface Verdicts {
   readonly egress: boolean;
   readonly ingress: boolean;
 }
 
 /** Whether the policies let the sender send and the receiver receive. */
-export function strictVerdicts(policies: readonly Json[], cluster: Cluster, from: Endpoint, to: Endpoint, packet: SimPacket): Verdicts {
+export function strictVerdicts(policies: readonly Json[], cluster: Cluster, { from, to, packet }: Connection): Verdicts {
   return {
     egress: from.kind !== 'pod' || allows(policies, cluster, { direction: 'Egress', pod: from, peer: to, receiver: to, packet }),
     ingress: to.kind !== 'pod' || allows(policies, cluster, { direction: 'Ingress', pod: to, peer: from, receiver: to, packet }),
