@@ -10,14 +10,19 @@ export { MAX_ROW_BOUNDARIES, lookupRow, rowPosition } from './compile/row.ts';
 export type { PolicyModelErrorCode } from './error.ts';
 export { PolicyModelError } from './error.ts';
 export { describePacket } from './explain/evaluate-rule.ts';
+export { describeIdentity, describeLabels } from './explain/describe-identity.ts';
 export type { ExplainRequest } from './explain/explain.ts';
 export { explain } from './explain/explain.ts';
 export type {
   Candidate,
   DecisionReason,
+  DefaultDeny,
   DirectionExplanation,
   Explanation,
+  L7Finding,
   Packet,
+  RedirectExplanation,
+  RuleEffect,
   RuleReference,
 } from './explain/explanation.ts';
 export type { DnsRecord, ResolvedAnswer } from './fqdn/dns-answer.ts';
@@ -29,8 +34,15 @@ export type { NameAnswer, NameCache, NameCacheOptions, NameCollection, NameUpdat
 export { createNameCache } from './fqdn/name-cache.ts';
 export type { AddressChange } from './fqdn/name-index.ts';
 export type { NameCacheSnapshot } from './fqdn/snapshot.ts';
+export type { ExplainedEnd, ExplanationJson } from './explain/explanation-json.ts';
+export { explanationJson } from './explain/explanation-json.ts';
+export { describeRequest } from './explain/format-explanation.ts';
+export type { KnownPort, KnownService, PolicySource, SourceDirectory } from './explain/policy-source.ts';
+export type { L7Match } from './l7/match-request.ts';
+export { matchRequest } from './l7/match-request.ts';
 export type { Pattern, PatternError } from './l7/pattern.ts';
 export { compilePattern } from './l7/pattern.ts';
+export type { DnsRequest, GenericRequest, HttpRequest, KafkaRequest, L7Kind, L7Request } from './l7/request.ts';
 export type { Entity } from './model/entity.ts';
 export { ENTITIES } from './model/entity.ts';
 export { fqdnLabelKey } from './model/fqdn.ts';

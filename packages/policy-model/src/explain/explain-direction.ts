@@ -1,95 +1,128 @@
 import type { Identity, LabelSet } from '@cilium-ts/identity';
-import { RESERVED, selectorMatches } from '@cilium-ts/identity';
-import type { Enforcement } from '../compile/enforcement.ts';
-import { decideEnforcement } from '../compile/enforcement.ts';
-import type { RowAction } from '../compile/row.ts';
-import { MATCH_TYPE, ROW_POSITIONS } from '../compile/row.ts';
-import type { RowTerm } from '../compile/row-term.ts';
-import { compareTerms, dropRedundant, matchType } from '../compile/row-term.ts';
+import { RESERVED } from '@cilium-ts/identity';
 import type { PolicyOptions } from '../model/options.ts';
 import type { Direction, Rule } from '../model/rule.ts';
-import type { RuleMatch } from './evaluate-rule.ts';
+import { MATCH_TYPE } from '../model/verdict.ts';
+import { createCandidates, ruleReference } from './candidates.ts';
+import type { Decision } from './decide.ts';
+import { decide } from './decide.ts';
+import type { RuleContext, RuleOutcome } from './evaluate-rule.ts';
 import { evaluateRule } from './evaluate-rule.ts';
-import type { Candidate, DecisionReason, DirectionExplanation, Packet } from './explanation.ts';
+import type { DecisionReason, DefaultDeny, DirectionExplanation, Packet, RedirectExplanation } from './explanation.ts';
+import type { KnownPort, PolicySource } from './policy-source.ts';
+import type { ConnectionFacts } from './proxy.ts';
+import { judgeTogether, parserOf, unitedServerNames } from './proxy.ts';
+import type { EndpointRules } from './rule-index.ts';
+import { ruleIndex } from './rule-index.ts';
 
 /** One side of the question. */
 export interface DirectionRequest {
   readonly direction: Direction;
-  /** The rules of every policy. */
-  readonly rules: readonly Rule[];
+  readonly source: PolicySource;
   /** The endpoint whose policies are asked. */
   readonly endpoint: Identity;
   readonly peer: Identity;
   readonly packet: Packet;
+  readonly facts: ConnectionFacts;
+  readonly namedPorts: () => readonly KnownPort[];
   readonly options: PolicyOptions;
 }
 
 /** What the policies of one side say, and why. */
 export function explainDirection(request: DirectionRequest): DirectionExplanation {
-  const { direction, endpoint, options } = request;
-  if (!isEndpoint(endpoint.labels)) return open(direction, 'no-endpoint');
-  const rules = request.rules.filter((rule) => rule.direction === direction && selectorMatches(rule.subject, endpoint.labels));
-  const enforcement = decideEnforcement(endpoint.labels, rules, options);
-  if (enforcement.kind === 'off') {
-    return open(direction, enforcement.why === 'never' ? 'enforcement-never' : enforcement.why === 'host' ? 'no-endpoint' : 'no-rules');
-  }
-  const evaluations = rules.map((rule) => evaluateRule(rule, request.peer.labels, request.packet, options));
-  const matches = evaluations.flatMap((evaluation) => (evaluation.matched ? evaluation.matches : []));
-  const failed = evaluations.flatMap((evaluation) => (evaluation.matched ? [] : [evaluation.candidate]));
-  return conclude(request, enforcement, matches, failed);
+  const { direction, source, endpoint, peer, options } = request;
+  if (!isEndpoint(endpoint.labels, options)) return open(direction, 'no-endpoint');
+  if (options.enforcement === 'never') return open(direction, 'enforcement-never');
+  const rules = ruleIndex(source).rulesFor(endpoint.labels, direction);
+  const closed = defaultDeny(endpoint.labels, rules.normal, options);
+  if (closed === undefined && rules.admin.length + rules.normal.length + rules.baseline.length === 0) return open(direction, 'no-rules');
+  const context: RuleContext = { labels: peer.labels, source, options, packet: request.packet, namedPorts: request.namedPorts };
+  const outcomes = evaluateTiers(rules, context);
+  const allowHost = direction === 'ingress' && options.allowLocalhost && peer.id === RESERVED.host;
+  return conclude(request, outcomes, { closed, decision: decide(outcomes, { defaultDeny: closed !== undefined, allowHost }) });
 }
 
-/** Whether policies apply to these labels at all: not to addresses outside, nodes, and what Cilium does not manage. */
-function isEndpoint(labels: LabelSet): boolean {
-  if (labels.prefixes.length > 0) return false;
-  const outside = ['host', 'world', 'world-ipv4', 'world-ipv6', 'unmanaged', 'remote-node', 'kube-apiserver', 'ingress'];
-  return !outside.some((name) => labels.has('reserved', name));
+/** Addresses outside, nodes, and what Cilium does not manage: policies do not apply to these. */
+const OUTSIDE = ['world', 'world-ipv4', 'world-ipv6', 'unmanaged', 'remote-node', 'kube-apiserver', 'ingress'];
+
+function isEndpoint(labels: LabelSet, { hostFirewall = false }: PolicyOptions): boolean {
+  if (labels.has('reserved', 'host')) return hostFirewall;
+  return labels.prefixes.length === 0 && !OUTSIDE.some((name) => labels.has('reserved', name));
 }
 
 function open(direction: Direction, reason: DecisionReason): DirectionExplanation {
-  return { direction, verdict: 'allowed', action: 'allow', match: MATCH_TYPE.all, enforced: false, reason, candidates: [] };
+  return { direction, verdict: 'allowed', action: 'allow', match: MATCH_TYPE.all, enforced: false, reason, log: [], candidates: [] };
 }
 
-function conclude(
-  request: DirectionRequest,
-  enforcement: Enforcement,
-  matches: readonly RuleMatch[],
-  failed: readonly Candidate[],
-): DirectionExplanation {
-  const everything = { start: 0, end: ROW_POSITIONS - 1, action: 'allow' } as const;
-  const synthetic: (RowTerm & { reason: DecisionReason })[] = [];
-  if (enforcement.kind === 'default-allow') synthetic.push({ ...everything, namesPeer: false, reason: 'default-allow' });
-  if (request.direction === 'ingress' && request.options.allowLocalhost && request.peer.id === RESERVED.host) {
-    synthetic.push({ ...everything, namesPeer: true, reason: 'allow-localhost' });
-  }
-  const winner = dropRedundant([...matches.map(({ term }) => term), ...synthetic]).sort(compareTerms)[0];
-  const decisive = matches.find(({ term }) => winner !== undefined && sameTerm(term, winner));
-  const candidates = order(decisive, matches, failed);
-  const base = { direction: request.direction, enforced: true, candidates };
-  if (winner === undefined) return { ...base, verdict: 'denied', action: 'deny-default', match: MATCH_TYPE.none, reason: 'default-deny' };
-  const action: RowAction = winner.action === 'deny' ? 'deny' : 'allow';
-  const decision = { ...base, verdict: action === 'allow' ? 'allowed' : 'denied', action, match: matchType(winner) } as const;
-  if (decisive !== undefined) {
-    return { ...decision, reason: action === 'deny' ? 'denied-by-rule' : 'allowed-by-rule', deciding: decisive.candidate.rule };
-  }
-  return { ...decision, reason: synthetic.find((term) => sameTerm(term, winner))!.reason };
+/** Why what no normal rule allows is denied, or `undefined` where it is not. */
+function defaultDeny(labels: LabelSet, normal: readonly Rule[], { enforcement }: PolicyOptions): DefaultDeny | undefined {
+  const closing = normal.filter((rule) => rule.defaultDeny);
+  // An endpoint whose labels are not known yet must not be open meanwhile.
+  const why = enforcement === 'always' ? 'enforcement-always' : labels.has('reserved', 'init') ? 'init' : closing.length > 0 ? 'rule' : undefined;
+  if (why === undefined) return undefined;
+  return {
+    why,
+    get rules() {
+      return closing.map((rule) => ruleReference(rule, rule.at));
+    },
+  };
 }
 
-function sameTerm(a: RowTerm, b: RowTerm): boolean {
-  return a.start === b.start && a.end === b.end && a.action === b.action && a.namesPeer === b.namesPeer;
+/** The outcome of every rule that selects the endpoint. */
+export type TierOutcomes = Readonly<Record<keyof EndpointRules, readonly RuleOutcome[]>>;
+
+function evaluateTiers({ admin, normal, baseline }: EndpointRules, context: RuleContext): TierOutcomes {
+  const evaluate = (rule: Rule): RuleOutcome => evaluateRule(rule, context);
+  return { admin: admin.map(evaluate), normal: normal.map(evaluate), baseline: baseline.map(evaluate) };
 }
 
-/** The deciding way first, then one way for each other rule that matched, then those that did not. */
-function order(decisive: RuleMatch | undefined, matches: readonly RuleMatch[], failed: readonly Candidate[]): Candidate[] {
-  const seen = new Set<string>();
-  const ordered = decisive === undefined ? matches : [decisive, ...matches];
-  const matched = ordered
-    .map(({ candidate }) => candidate)
-    .filter(({ rule }) => {
-      const key = `${rule.resource} ${rule.entry}`;
-      if (seen.has(key)) return false;
-      seen.add(key);
-      return true;
-    });
-  return [...matched, ...failed];
+interface Conclusion {
+  readonly closed: DefaultDeny | undefined;
+  readonly decision: Decision;
+}
+
+function conclude(request: DirectionRequest, outcomes: TierOutcomes, { closed, decision }: Conclusion): DirectionExplanation {
+  const { direction, facts } = request;
+  const { action, match, hit, tier } = decision;
+  const redirect = decision.redirects.length === 0 ? undefined : explainRedirect(decision, facts);
+  const refused = redirect?.passes === false;
+  const deciding = decision.redirects.length > 0 ? decision.redirects.map(({ rule }) => rule) : hit === undefined ? [] : [hit.rule];
+  const log = [...new Set(deciding.flatMap(({ log: text }) => (text === undefined ? [] : [text])))].sort();
+  let candidates: DirectionExplanation['candidates'] | undefined;
+  return {
+    direction,
+    verdict: action === 'allow' && !refused ? 'allowed' : 'denied',
+    action,
+    match,
+    enforced: true,
+    reason: refused ? 'denied-by-l7' : decision.reason,
+    ...(tier === undefined ? {} : { tier }),
+    ...(hit === undefined ? {} : { deciding: ruleReference(hit.rule, hit.at) }),
+    ...(redirect === undefined ? {} : { redirect }),
+    ...(closed === undefined ? {} : { defaultDeny: closed }),
+    log,
+    // Everything is evaluated by now; only the words wait for somebody to read them.
+    get candidates() {
+      return (candidates ??= createCandidates(outcomes, { decision, closed, facts }));
+    },
+  };
+}
+
+function explainRedirect({ redirects, opened }: Decision, facts: ConnectionFacts): RedirectExplanation {
+  const names = opened === undefined ? unitedServerNames(redirects) : undefined;
+  const rules = [...new Map(redirects.map((one) => [one.rule, one])).values()];
+  return {
+    parser: parserOf(redirects[0]!.proxy!).name,
+    get rules() {
+      return rules.map(({ rule, at }) => ruleReference(rule, at));
+    },
+    ...(opened === undefined ? {} : { opened: explainOpening(opened) }),
+    ...(names === undefined ? {} : { serverNames: names }),
+    passes: opened === undefined ? judgeTogether(redirects, facts) : true,
+  };
+}
+
+function explainOpening(opened: NonNullable<Decision['opened']>): NonNullable<RedirectExplanation['opened']> {
+  if (opened === 'default-allow') return { why: 'no rule enables default deny: layer-7 rules observe and refuse nothing' };
+  return { why: 'a rule allows the same without layer-7 rules', by: ruleReference(opened.rule, opened.at) };
 }

@@ -1,23 +1,31 @@
 import type { Identity } from '@cilium-ts/identity';
-import { rowPosition } from '../compile/row.ts';
+import type { L7Request } from '../l7/request.ts';
 import type { PolicyOptions } from '../model/options.ts';
-import { positionMeaning } from '../model/protocol.ts';
-import type { PolicyRepository } from '../repository.ts';
+import { MAX_PORT, positionMeaning, protocolName } from '../model/protocol.ts';
 import { explainDirection } from './explain-direction.ts';
 import type { Explanation, Packet } from './explanation.ts';
 import { formatExplanation } from './format-explanation.ts';
+import type { KnownPort, PolicySource } from './policy-source.ts';
 
 /** The question: may `from` reach `to` with this packet? */
 export interface ExplainRequest {
-  readonly repository: PolicyRepository;
+  readonly repository: PolicySource;
   readonly from: Identity;
   readonly to: Identity;
   /** IP protocol number; `parseProtocol` reads names. */
   readonly protocol: number;
   /** Destination port, for TCP, UDP and SCTP. */
   readonly port?: number;
+  /** Instead of a number: a name that the destination's containers give to a port. */
+  readonly portName?: string;
   /** For ICMP and ICMPv6. */
   readonly icmpType?: number;
+  /** A request over the connection, for rules of layer 7. */
+  readonly l7?: L7Request;
+  /** The name in the TLS handshake, for rules about server names. */
+  readonly serverName?: string;
+  /** Named ports of the destination itself, where endpoints of its identity differ. Default: those of its identity. */
+  readonly namedPorts?: readonly KnownPort[];
   readonly options: PolicyOptions;
 }
 
@@ -25,28 +33,67 @@ export interface ExplainRequest {
  * The verdict of the policies of both sides, with the rule that decides on each, and with every other rule that
  * selects the endpoint and why it does not matter. Evaluates the rules one by one and never looks at compiled rows,
  * so that tests can hold compiler, datapath and this against each other. A side that is no endpoint (the world, the
- * host) has no policy. Throws RangeError for an impossible protocol, port or type.
+ * host without host firewall) has no policy. Where a proxy takes the connection and the question holds no request, the
+ * verdict is that of the connection. Throws RangeError for an impossible protocol, port, type or name of a port.
  */
 export function explain(request: ExplainRequest): Explanation {
-  const { repository, from, to, options } = request;
+  const { repository, from, to, options, l7, serverName } = request;
+  const facts = { l7, serverName };
   const packet = readPacket(request);
-  const rules = repository.all().flatMap((resource) => resource.rules);
-  const egress = explainDirection({ direction: 'egress', rules, endpoint: from, peer: to, packet, options });
-  const ingress = explainDirection({ direction: 'ingress', rules, endpoint: to, peer: from, packet, options });
-  const denied = egress.verdict === 'denied' || ingress.verdict === 'denied';
-  const audited = denied && options.auditMode === true;
-  const explanation = { from, to, packet, verdict: denied && !audited ? 'denied' : 'allowed', audited, egress, ingress } as const;
-  return { ...explanation, text: formatExplanation(explanation) };
+  const ofPeer = (): readonly KnownPort[] => repository.directory?.namedPorts(to.id) ?? [];
+  const ofEndpoint = (): readonly KnownPort[] => request.namedPorts ?? ofPeer();
+  const common = { source: repository, packet, facts, options };
+  const egress = explainDirection({ ...common, direction: 'egress', endpoint: from, peer: to, namedPorts: ofPeer });
+  const ingress = explainDirection({ ...common, direction: 'ingress', endpoint: to, peer: from, namedPorts: ofEndpoint });
+  const denied = [egress, ingress].filter(({ verdict }) => verdict === 'denied');
+  // What a proxy refuses, it refuses in audit mode too.
+  const audited = options.auditMode === true && denied.length > 0 && denied.every(({ action }) => action !== 'allow');
+  const explanation = {
+    from,
+    to,
+    packet,
+    ...(l7 === undefined ? {} : { l7 }),
+    ...(serverName === undefined ? {} : { serverName }),
+    verdict: denied.length > 0 && !audited ? ('denied' as const) : ('allowed' as const),
+    audited,
+    egress,
+    ingress,
+  };
+  return withText(explanation, options);
 }
 
-function readPacket({ protocol, port, icmpType }: ExplainRequest): Packet {
+/** The text is made when it is read: most verdicts are only counted or compared. */
+function withText(explanation: Omit<Explanation, 'text'>, options: PolicyOptions): Explanation {
+  let text: string | undefined;
+  return Object.defineProperty({ ...explanation, text: '' }, 'text', {
+    enumerable: true,
+    get: () => (text ??= formatExplanation(explanation, options)),
+  });
+}
+
+
+function readPacket(request: ExplainRequest): Packet {
+  const { protocol, port = 0, icmpType = port } = request;
+  checkNumber('protocol', protocol, 255);
   const meaning = positionMeaning(protocol);
   if (meaning === 'icmp-type') {
-    const type = icmpType ?? port ?? 0;
-    if (!Number.isInteger(type) || type < 0 || type > 255) throw new RangeError(`icmpType: expected 0 to 255, got ${type}`);
-    return { protocol, port: type };
+    checkNumber('icmpType', icmpType, 255);
+    return { protocol, port: icmpType };
   }
-  const number = meaning === 'port' ? (port ?? 0) : 0;
-  rowPosition(protocol, number);
+  if (meaning === 'none') return { protocol, port: 0 };
+  const number = request.portName === undefined ? port : namedPort(request, request.portName);
+  checkNumber('port', number, MAX_PORT);
   return { protocol, port: number };
+}
+
+function namedPort({ repository, to, protocol, namedPorts }: ExplainRequest, name: string): number {
+  const known = namedPorts ?? repository.directory?.namedPorts(to.id) ?? [];
+  const numbers = [...new Set(known.filter((one) => one.name === name.toLowerCase() && one.protocol === protocol).map(({ port }) => port))];
+  if (numbers.length === 1) return numbers[0]!;
+  const found = numbers.length === 0 ? 'has no port of that name' : `has ${numbers.join(', ')} under that name; give one of them`;
+  throw new RangeError(`portName: the destination ${found} (${JSON.stringify(name)}, ${protocolName(protocol)})`);
+}
+
+function checkNumber(name: string, value: number, most: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > most) throw new RangeError(`${name}: expected 0 to ${most}, got ${value}`);
 }

@@ -18,6 +18,8 @@ export interface PolicyOptions {
   readonly clusterName: string;
   /** Whether label peers that name no cluster mean the local one only (Cilium's `policy-default-local-cluster`). */
   readonly defaultLocalCluster: boolean;
+  /** Whether rules apply to the node itself (Cilium's `enable-host-firewall`); off unless said. */
+  readonly hostFirewall?: boolean;
   /** Whether drops by policy are only reported (Cilium's `policy-audit-mode`). Rows do not change; verdicts do. */
   readonly auditMode?: boolean;
 }

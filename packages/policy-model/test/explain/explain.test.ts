@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ExplainRequest } from '../../src/index.ts';
-import { DEFAULT_POLICY_OPTIONS, MATCH_TYPE, createPolicyRepository, describePacket, explain, parsePolicies } from '../../src/index.ts';
+import { DEFAULT_POLICY_OPTIONS, MATCH_TYPE, createPolicyRepository, describePacket, explain, explanationJson, parsePolicies } from '../../src/index.ts';
 import { identity, outside, reserved } from '../helpers/identities.ts';
 
 const TEXT = `apiVersion: cilium.io/v2
@@ -42,12 +42,14 @@ describe('the deciding rule', () => {
   test('of a permission, with the port that matched', () => {
     const { verdict, ingress, egress } = ask({});
     expect(verdict).toBe('allowed');
-    expect(egress).toEqual({ direction: 'egress', verdict: 'allowed', action: 'allow', match: MATCH_TYPE.all, enforced: false, reason: 'no-rules', candidates: [] });
+    expect(egress).toEqual({ direction: 'egress', verdict: 'allowed', action: 'allow', match: MATCH_TYPE.all, enforced: false, reason: 'no-rules', log: [], candidates: [] });
     expect(ingress).toMatchObject({ verdict: 'allowed', match: MATCH_TYPE.l3L4, enforced: true, reason: 'allowed-by-rule' });
     expect(ingress.deciding).toEqual({
       resource: 'CiliumNetworkPolicy/shop/cart',
       action: 'allow',
       entry: 'spec.ingress[0]',
+      index: 0,
+      tier: 'normal',
       file: 'cart.yaml',
       line: 12,
       column: 15,
@@ -88,11 +90,11 @@ describe('the deciding rule', () => {
 describe('candidates', () => {
   test('are all rules that select the endpoint, the deciding one first, each with what did not match', () => {
     expect(ask({}).ingress.candidates.map(({ rule, outcome, detail }) => [rule.entry, outcome, detail])).toEqual([
-      ['spec.ingress[0]', 'matched', 'labels any:app=web,k8s:io.cilium.k8s.policy.cluster=default,k8s:io.kubernetes.pod.namespace=shop; TCP port 80'],
+      ['spec.ingress[0]', 'matched', 'labels app=web in shop; TCP port 80'],
       ['spec.ingress[1]', 'peer', 'the peer is not of the entity host'],
       ['spec.ingress[2]', 'peer', 'the peer has no address label in 198.51.100.0/24; pods and nodes never have'],
       ['spec.ingress[3]', 'nobody', 'the rule names neither peers nor ports'],
-      ['spec.ingressDeny[0]', 'peer', 'needs any:stage=test, the peer has no such label'],
+      ['spec.ingressDeny[0]', 'peer', 'needs stage=test; the peer has no such label'],
     ]);
   });
 
@@ -102,7 +104,7 @@ describe('candidates', () => {
     const half = outside('198.51.100.128/25', ['198.51.100.0/24']);
     expect(outcomes({ from: half, protocol: 1, icmpType: 8 })).toContainEqual(['spec.ingress[2]', 'the peer is in the exception 198.51.100.128/25']);
     expect(outcomes({ from: outside('198.51.100.0/24'), protocol: 1, icmpType: 0 })).toContainEqual(['spec.ingress[2]', 'ICMP type 0 is not among its ports']);
-    expect(outcomes({ from: pod(303, 'app=db') })).toContainEqual(['spec.ingress[0]', 'needs any:app=web, the peer has k8s:app=db']);
+    expect(outcomes({ from: pod(303, 'app=db') })).toContainEqual(['spec.ingress[0]', 'needs app=web; the peer has k8s:app=db']);
   });
 });
 
@@ -132,16 +134,52 @@ test('in audit mode what would be denied is allowed and marked', () => {
 
 test('the text says all of it', () => {
   expect(ask({ from: test1 }).text).toBe(
-    `80/TCP from [k8s:app=web k8s:io.cilium.k8s.policy.cluster=default k8s:io.kubernetes.pod.namespace=shop k8s:stage=test] (302) to [k8s:app=cart k8s:io.cilium.k8s.policy.cluster=default k8s:io.kubernetes.pod.namespace=shop] (301)
-egress of [k8s:app=web k8s:io.cilium.k8s.policy.cluster=default k8s:io.kubernetes.pod.namespace=shop k8s:stage=test] (302): allowed: no rule of this direction selects the endpoint
-ingress of [k8s:app=cart k8s:io.cilium.k8s.policy.cluster=default k8s:io.kubernetes.pod.namespace=shop] (301): denied: denied by CiliumNetworkPolicy/shop/cart (cart.yaml:23: spec.ingressDeny[0].fromEndpoints[0])
-  - deny rule CiliumNetworkPolicy/shop/cart (cart.yaml:23: spec.ingressDeny[0].fromEndpoints[0]): matches: labels any:app=web,any:stage=test,k8s:io.cilium.k8s.policy.cluster=default,k8s:io.kubernetes.pod.namespace=shop; every protocol and port
-  - allow rule CiliumNetworkPolicy/shop/cart (cart.yaml:12: spec.ingress[0].toPorts[0].ports[0]): matches: labels any:app=web,k8s:io.cilium.k8s.policy.cluster=default,k8s:io.kubernetes.pod.namespace=shop; TCP port 80
-  - allow rule CiliumNetworkPolicy/shop/cart (cart.yaml:14: spec.ingress[1]): other peers: the peer is not of the entity host
-  - allow rule CiliumNetworkPolicy/shop/cart (cart.yaml:15: spec.ingress[2]): other peers: the peer has no address label in 198.51.100.0/24; pods and nodes never have
-  - allow rule CiliumNetworkPolicy/shop/cart (cart.yaml:20: spec.ingress[3]): selects nobody: the rule names neither peers nor ports
+    `80/TCP from shop/app=web,stage=test (identity 302) to shop/app=cart (identity 301)
+
+egress of shop/app=web,stage=test (identity 302): allowed: no rule of this direction selects the endpoint
+
+ingress of shop/app=cart (identity 301): denied: a rule denies it
+  decides        deny CiliumNetworkPolicy/shop/cart (cart.yaml:23: spec.ingressDeny[0].fromEndpoints[0])
+                 labels app=web, stage=test in shop; every protocol and port
+  shadowed       allow CiliumNetworkPolicy/shop/cart (cart.yaml:12: spec.ingress[0].toPorts[0].ports[0])
+                 labels app=web in shop; TCP port 80
+                 deny beats allow: CiliumNetworkPolicy/shop/cart (cart.yaml:23: spec.ingressDeny[0].fromEndpoints[0])
+  other peers    allow CiliumNetworkPolicy/shop/cart (cart.yaml:14: spec.ingress[1])
+                 the peer is not of the entity host
+  other peers    allow CiliumNetworkPolicy/shop/cart (cart.yaml:15: spec.ingress[2])
+                 the peer has no address label in 198.51.100.0/24; pods and nodes never have
+  nobody         allow CiliumNetworkPolicy/shop/cart (cart.yaml:20: spec.ingress[3])
+                 the rule names neither peers nor ports
+
 verdict: denied`,
   );
+});
+
+test('a denial by default names what closed the endpoint', () => {
+  const { ingress, text } = ask({ port: 81 });
+  expect(ingress.defaultDeny).toMatchObject({ why: 'rule', rules: [{ entry: 'spec.ingress[0]', line: 8 }, {}, {}, {}, { entry: 'spec.ingressDeny[0]' }] });
+  expect(text).toContain('denied: no rule allows it, and 5 rules put the endpoint into default deny\n  closed by CiliumNetworkPolicy/shop/cart (cart.yaml:8: spec.ingress[0])\n');
+  const always = ask({ repository: createPolicyRepository(), options: { ...DEFAULT_POLICY_OPTIONS, enforcement: 'always' } });
+  expect(always.ingress.defaultDeny).toEqual({ why: 'enforcement-always', rules: [] });
+  expect(always.text).toContain('no rule allows it, and policies are always enforced (enable-policy=always)');
+  const init = ask({ repository: createPolicyRepository(), to: reserved('init') });
+  expect(init.ingress).toMatchObject({ verdict: 'denied', defaultDeny: { why: 'init' } });
+});
+
+test('the JSON form can be kept and says everything', () => {
+  const explanation = ask({ from: test1 });
+  const json = JSON.parse(JSON.stringify(explanationJson(explanation)));
+  expect(json).toMatchObject({
+    from: { identity: 302, labels: expect.arrayContaining(['k8s:app=web']) },
+    packet: { protocol: 6, port: 80 },
+    verdict: 'denied',
+    ingress: {
+      reason: 'denied-by-rule',
+      defaultDeny: { why: 'rule', rules: [{ entry: 'spec.ingress[0]' }, {}, {}, {}, {}] },
+      candidates: [{ effect: 'decides' }, { effect: 'shadowed', shadow: { why: 'deny beats allow', by: { line: 23 } } }, { outcome: 'peer' }, {}, {}],
+    },
+  });
+  expect(json.text).toBe(explanation.text);
 });
 
 test.each([
