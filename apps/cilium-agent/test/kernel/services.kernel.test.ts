@@ -137,7 +137,8 @@ describe('a backend that has gone', () => {
     const own = await client.probe.startFlow({ kind: 'tcp', address: one.ipv4, port: 8080, intervalMs: 5 });
     await expect.poll(async () => (await flow.stats()).received).toBeGreaterThan(3);
     await bench.client.putService(7, request(4, [two]));
-    await expect.poll(async () => (await flow.stats()).broken?.code).toBe('ECONNABORTED');
+    // Where an answer was still unread, node makes an end of file of it.
+    await expect.poll(async () => (await flow.stats()).broken?.code, { timeout: 20_000 }).toMatch(/^(ECONNABORTED|EOF)$/);
     expect((await own.stop()).broken).toBeUndefined();
     await flow.stop();
     expect(await reach(4, 'TCP')).toBe('ok');

@@ -23,6 +23,8 @@ export interface Member {
   readonly node: TestbedNode;
   readonly uplink: Uplink;
   readonly client: AgentClient;
+  /** What its agent was started with; a restart with other flags replaces them all. */
+  readonly flags: readonly string[];
   agent: Agent;
   pod(name: string, labels?: readonly string[]): Promise<Server>;
   /** Puts a file into the folder of services. */
@@ -63,6 +65,7 @@ const join2 = async (testbed: Testbed, outside: Outside, index: number, flags: r
   const client = createAgentClient({ socketPath: node.folders.socket });
   const member: Member = {
     node, uplink, client,
+    flags: options.flags ?? [],
     agent: await node.startAgent(options),
     async pod(name, labels = [`app=${name}`]) {
       const pod = await node.createPod(name);

@@ -8,7 +8,7 @@ export interface ServiceHealthCheck {
   readonly name: string;
   /** Where the node answers (healthCheckNodePort). */
   readonly port: number;
-  /** Active endpoints of the service on this node. */
+  /** Active endpoints of the service on this node. One of each family counts as one: what has two addresses is in two slices. */
   readonly localEndpoints: number;
 }
 
@@ -18,13 +18,14 @@ export function healthChecksOf(states: Iterable<ServiceState>, { settings }: Sha
   for (const { key, service, slices } of states) {
     const { namespace, name, healthCheckNodePort: port } = service;
     if (port === undefined || service.externalTrafficPolicy !== 'Local') continue;
-    const local = new Set<string>();
+    const local = { 4: new Set<string>(), 6: new Set<string>() };
     for (const { endpoints } of slices.values()) {
       for (const { state, nodeName, addresses } of endpoints) {
-        if (state === 'active' && nodeName === settings.nodeName && addresses[0] !== undefined) local.add(addresses[0].text);
+        const [address] = addresses;
+        if (state === 'active' && nodeName === settings.nodeName && address !== undefined) local[address.family].add(address.text);
       }
     }
-    checks.push({ key, namespace, name, port, localEndpoints: local.size });
+    checks.push({ key, namespace, name, port, localEndpoints: Math.max(local[4].size, local[6].size) });
   }
   return checks;
 }
