@@ -5,7 +5,9 @@ export type PolicyModelErrorCode =
   /** A policy needs more boundaries in one row than the datapath can search ({@link MAX_ROW_BOUNDARIES}). */
   | 'row-too-large'
   /** Saved DNS names that cannot be read. */
-  | 'bad-snapshot';
+  | 'bad-snapshot'
+  /** Two rules send the same peers and port to different proxies, or want different TLS or authentication there. */
+  | 'l7-conflict';
 
 /** The one error class of this package. */
 export class PolicyModelError extends CiliumError<PolicyModelErrorCode> {}

@@ -4,9 +4,17 @@ export type { CompiledDirection, CompiledPolicy } from './compile/compiled-polic
 export { rowForPeer } from './compile/compiled-policy.ts';
 export type { CompileRequest } from './compile/compile-policy.ts';
 export { compilePolicy } from './compile/compile-policy.ts';
-export type { PolicyCompiler } from './compile/policy-compiler.ts';
+export type { PolicyCompiler, ResolvedPolicy, SubjectDetails } from './compile/policy-compiler.ts';
 export type { PolicyRow, RowBoundary, RowVerdict } from './compile/row.ts';
 export { MAX_ROW_BOUNDARIES, lookupRow, rowPosition } from './compile/row.ts';
+export type {
+  DirectoryChange,
+  NamedPort,
+  PolicyDirectory,
+  ServiceDescription,
+  ServiceEntry,
+} from './directory/directory.ts';
+export { createPolicyDirectory } from './directory/directory.ts';
 export type { PolicyModelErrorCode } from './error.ts';
 export { PolicyModelError } from './error.ts';
 export { describePacket } from './explain/evaluate-rule.ts';
@@ -54,6 +62,7 @@ export type { PolicyKind, PolicyResource } from './model/resource.ts';
 export type { MatchType, RowAction } from './model/verdict.ts';
 export { MATCH_TYPE } from './model/verdict.ts';
 export { resourceKey } from './model/resource.ts';
+export type { ProxyParser, RuleSet } from './model/rule-set.ts';
 export type {
   HeaderMatch,
   HttpRule,
@@ -64,6 +73,7 @@ export type {
   TlsContext,
 } from './model/l7.ts';
 export type {
+  AuthenticationMode,
   CidrGroupPeer,
   CidrPeer,
   Direction,
@@ -90,5 +100,5 @@ export type { FlowsOptions, ParsedFlows } from './questions/flows.ts';
 export { parseFlows } from './questions/flows.ts';
 export type { IdentitiesOptions, KnownIdentity, ParsedIdentities } from './questions/identities.ts';
 export { parseIdentities } from './questions/identities.ts';
-export type { PolicyRepository } from './repository.ts';
+export type { PolicyRepository, RepositoryChange, RepositoryOptions } from './repository.ts';
 export { createPolicyRepository } from './repository.ts';

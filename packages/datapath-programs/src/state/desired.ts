@@ -9,12 +9,11 @@ export function asSlot(value: number): Slot {
   return value as Slot;
 }
 
-/** What a packet is told: the decision of the run of ports it falls into. The shape of policy-model's `RowVerdict`. */
+/** What a packet is told: the decision of the run of ports it falls into. The part of policy-model's `RowVerdict` that the datapath knows. */
 export interface RowVerdictShape {
   readonly action: 'deny-default' | 'allow' | 'deny';
   /** What decided, 0–6: the match types of policy-verdict events. */
   readonly match: number;
-  readonly proxyPort: number;
 }
 
 /**

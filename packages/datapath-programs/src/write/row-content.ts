@@ -27,7 +27,7 @@ export function rowKey(row: PolicyRowShape): string {
   return key;
 }
 
-/** A verdict as the programs read it: action in bits 0–7, match type in 8–15, proxy port in 16–31. */
+/** A verdict as the programs read it: action in bits 0–7, match type in 8–15, in 16–31 the proxy port, 0: there is none. */
 export function verdictWord(verdict: RowVerdictShape): number {
-  return (VERDICT_ACTIONS[verdict.action] | (verdict.match << 8) | (verdict.proxyPort << 16)) >>> 0;
+  return (VERDICT_ACTIONS[verdict.action] | (verdict.match << 8)) >>> 0;
 }

@@ -11,7 +11,7 @@ export function ip(text: string): IpAddress {
 
 /** A row that allows exactly some TCP ports, or everything. */
 export function row(...ports: readonly (number | 'all')[]): PolicyRowShape {
-  const verdict = (action: 'allow' | 'deny-default') => ({ action, match: 0, proxyPort: 0 });
+  const verdict = (action: 'allow' | 'deny-default') => ({ action, match: 0 });
   if (ports.includes('all')) return { key: 'all', boundaries: [{ start: 0, verdict: verdict('allow') }] };
   const sorted = [...new Set(ports as number[])].sort((a, b) => a - b);
   const boundaries = [{ start: 0, verdict: verdict('deny-default') }];

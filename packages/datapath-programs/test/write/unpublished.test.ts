@@ -4,7 +4,7 @@ import type { CompiledPolicyShape, PolicyRowShape } from '../../src/state/desire
 import type { Run } from '../../src/write/run.ts';
 import { misjudgedUnder } from '../../src/write/unpublished.ts';
 
-const row = (action: 'allow' | 'deny' | 'deny-default'): PolicyRowShape => ({ key: action, boundaries: [{ start: 0, verdict: { action, match: 0, proxyPort: 0 } }] });
+const row = (action: 'allow' | 'deny' | 'deny-default'): PolicyRowShape => ({ key: action, boundaries: [{ start: 0, verdict: { action, match: 0 } }] });
 const open = { enforced: false, any: row('allow'), byIdentity: new Map() };
 const WORLD = 9;
 const [WIDE, NARROW] = [300, 301];

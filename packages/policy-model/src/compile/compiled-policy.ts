@@ -1,4 +1,5 @@
 import type { NumericIdentity } from '@cilium-ts/identity';
+import type { RuleSet } from '../model/rule-set.ts';
 import { contentHash } from './content-hash.ts';
 import type { PolicyRow } from './row.ts';
 
@@ -8,7 +9,7 @@ export interface CompiledDirection {
   readonly enforced: boolean;
   /** The row of every identity without one of its own, identities included that nobody has heard of yet. */
   readonly any: PolicyRow;
-  /** Rows that differ from `any`. */
+  /** Rows that differ from `any`, by ascending identity. */
   readonly byIdentity: ReadonlyMap<NumericIdentity, PolicyRow>;
 }
 
@@ -18,6 +19,8 @@ export interface CompiledPolicy {
   readonly egress: CompiledDirection;
   /** Hash of the content: equal for policies that decide the same for the same identities. */
   readonly key: string;
+  /** What proxies have to check for it, by ascending id. */
+  readonly ruleSets: readonly RuleSet[];
 }
 
 /** The row that applies to a peer. */
@@ -25,16 +28,29 @@ export function rowForPeer(direction: CompiledDirection, peer: NumericIdentity):
   return direction.byIdentity.get(peer) ?? direction.any;
 }
 
-/** Puts both directions together. The key is computed when first asked for. */
+/** Puts both directions together. Key and rule sets are computed when first asked for. */
 export function compiledPolicy(ingress: CompiledDirection, egress: CompiledDirection): CompiledPolicy {
   let key: string | undefined;
+  let ruleSets: readonly RuleSet[] | undefined;
   return {
     ingress,
     egress,
     get key() {
       return (key ??= contentHash(`${directionContent(ingress)}\n${directionContent(egress)}`));
     },
+    get ruleSets() {
+      return (ruleSets ??= ruleSetsOf([ingress, egress].flatMap(({ any, byIdentity }) => [any, ...byIdentity.values()])));
+    },
   };
+}
+
+/** The rule sets that rows name, once each, by ascending id. */
+export function ruleSetsOf(rows: Iterable<PolicyRow>): readonly RuleSet[] {
+  const sets = new Map<string, RuleSet>();
+  for (const { boundaries } of new Set(rows)) {
+    for (const { verdict } of boundaries) if (verdict.ruleSet !== undefined) sets.set(verdict.ruleSet.id, verdict.ruleSet);
+  }
+  return [...sets.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /** Does not depend on the order of the identities, nor on which rows happen to be shared with other policies. */

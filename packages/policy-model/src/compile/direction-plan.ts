@@ -1,20 +1,30 @@
-import type { Identity, LabelSet } from '@cilium-ts/identity';
 import { RESERVED } from '@cilium-ts/identity';
+import type { NumericIdentity } from '@cilium-ts/identity';
+import type { NamedPort, PolicyDirectory } from '../directory/directory.ts';
+import type { CompiledDirection } from './compiled-policy.ts';
 import type { Enforcement } from './enforcement.ts';
-import type { PreparedRule } from './prepared-rule.ts';
+import type { PeerIndex, PeerRecord, SelectorEntry } from './peer-index.ts';
+import type { NamedTerm, PreparedRule } from './prepared-rule.ts';
+import { resolveNamed } from './prepared-rule.ts';
+import { refineWith } from './refine-verdicts.ts';
 import type { PolicyRow } from './row.ts';
-import { ROW_POSITIONS } from './row.ts';
+import { MATCH_TYPE, ROW_POSITIONS } from './row.ts';
 import type { RowPool } from './row-pool.ts';
-import { sweepTerms } from './row-sweep.ts';
+import { sortTerms, sweepSorted } from './row-sweep.ts';
 import type { RowTerm } from './row-term.ts';
-import type { SelectorCache, SelectorNumber } from './selector-cache.ts';
+import type { RuleSetPool } from './rule-set-pool.ts';
+import type { SignatureTree, Signature } from './signature-tree.ts';
+import { createSignatureTree } from './signature-tree.ts';
+import type { TermTable } from './term-table.ts';
+import { ascending, createTermTable } from './term-table.ts';
+import type { VerdictPool } from './verdict-pool.ts';
+import { plainVerdict } from './verdict-pool.ts';
 
-/** The rows of one direction for every endpoint that the same rules select. */
-export interface DirectionPlan {
-  readonly enforced: boolean;
-  /** The row of peers that no selector chooses. */
-  readonly any: PolicyRow;
-  rowFor(peer: Identity): PolicyRow;
+/** Where plans intern what they make. */
+export interface Pools {
+  readonly rows: RowPool;
+  readonly verdicts: VerdictPool;
+  readonly ruleSets: RuleSetPool;
 }
 
 /** What a plan is made of. */
@@ -23,60 +33,192 @@ export interface PlanInput {
   readonly enforcement: Enforcement;
   /** Whether the node may always reach the endpoint; of ingress only. */
   readonly allowHost: boolean;
-  readonly selectors: SelectorCache;
-  readonly rows: RowPool;
+  /** The ports that the endpoint has named, which rules of ingress mean; `undefined` for egress: those of the peers. */
+  readonly subjectPorts: readonly NamedPort[] | undefined;
+  /** The plan retains selectors here until it is closed. */
+  readonly peers: PeerIndex;
+  readonly directory: PolicyDirectory;
+  readonly pools: Pools;
   /** For whom, in errors. */
   readonly owner: () => string;
 }
 
-const everything = (namesPeer: boolean): RowTerm => ({ start: 0, end: ROW_POSITIONS - 1, action: 'allow', namesPeer });
-
-/** A plan; its rows are computed when first asked for, once per set of selectors that choose a peer. */
-export function createDirectionPlan(input: PlanInput): DirectionPlan {
-  const { enforcement, rules, selectors, rows, owner } = input;
-  if (enforcement.kind === 'off') {
-    const open = rows.intern(sweepTerms([everything(false)]), owner);
-    return { enforced: false, any: open, rowFor: () => open };
-  }
-  const anyTerms = rules.flatMap((rule) => rule.anyTerms);
-  if (enforcement.kind === 'default-allow') anyTerms.push(everything(false));
-  const bySelector = termsBySelector(rules);
-  const bySignature = new Map<string, PolicyRow>();
-  const byLabels = new WeakMap<LabelSet, PolicyRow>();
-
-  const rowOf = (numbers: readonly SelectorNumber[], host: boolean): PolicyRow => {
-    const signature = `${host ? 'h' : ''}${numbers.join()}`;
-    let row = bySignature.get(signature);
-    if (row === undefined) {
-      const own = numbers.flatMap((number) => bySelector.get(number)!);
-      row = rows.intern(sweepTerms([...anyTerms, ...own, ...(host ? [everything(true)] : [])]), owner);
-      bySignature.set(signature, row);
-    }
-    return row;
-  };
-  return {
-    enforced: true,
-    any: rowOf([], false),
-    rowFor({ id, labels }) {
-      const host = input.allowHost && id === RESERVED.host;
-      const known = host ? undefined : byLabels.get(labels);
-      if (known !== undefined) return known;
-      const matching = selectors.matching(labels).filter((number) => bySelector.has(number));
-      const row = rowOf(matching.sort((a, b) => a - b), host);
-      if (!host) byLabels.set(labels, row);
-      return row;
-    },
-  };
+/**
+ * The rows of one direction for every endpoint that the same rules select. Rows are computed when first asked for, once
+ * per set of selectors that choose a peer, and throw PolicyModelError `row-too-large`.
+ */
+export interface DirectionPlan {
+  readonly enforced: boolean;
+  /** The row of peers that no selector chooses. */
+  readonly any: PolicyRow;
+  /** The selectors that make a difference, and those of `peers` that are named ports' are looked up for. */
+  readonly entries: ReadonlyMap<SelectorEntry, number>;
+  /** Whether rows depend on the ports that peers have named. */
+  readonly usesPeerPorts: boolean;
+  /** The row of a peer of the index. */
+  rowFor(peer: PeerRecord): PolicyRow;
+  /** The rows of all identities of the index at the time; the same object until something changes. */
+  compiled(): CompiledDirection;
+  close(): void;
 }
 
-function termsBySelector(rules: readonly PreparedRule[]): ReadonlyMap<SelectorNumber, RowTerm[]> {
-  const terms = new Map<SelectorNumber, RowTerm[]>();
-  for (const rule of rules) {
-    for (const number of rule.peers) {
-      const list = terms.get(number);
-      if (list === undefined) terms.set(number, [...rule.peerTerms]);
-      else list.push(...rule.peerTerms);
+/** Makes a plan. */
+export function createDirectionPlan(input: PlanInput): DirectionPlan {
+  return input.enforcement.kind === 'off' ? openPlan(input) : new SweptPlan(input);
+}
+
+function openPlan({ pools, owner }: PlanInput): DirectionPlan {
+  const any = pools.rows.intern([{ start: 0, verdict: plainVerdict('allow', MATCH_TYPE.all) }], owner);
+  const compiled: CompiledDirection = { enforced: false, any, byIdentity: new Map() };
+  return { enforced: false, any, entries: new Map(), usesPeerPorts: false, rowFor: () => any, compiled: () => compiled, close: () => undefined };
+}
+
+const ALLOW_HOST: RowTerm = { start: 0, end: ROW_POSITIONS - 1, action: 'allow', namesPeer: true, tier: 'normal' };
+const NO_PORTS: readonly NamedPort[] = [];
+
+class SweptPlan implements DirectionPlan {
+  readonly enforced = true;
+  readonly any: PolicyRow;
+  readonly entries = new Map<SelectorEntry, number>();
+  readonly usesPeerPorts: boolean;
+  readonly #input: PlanInput;
+  readonly #table: TermTable;
+  /** By place of the selector. */
+  readonly #ranks: Int32Array[] = [];
+  readonly #named: (readonly NamedTerm[])[] = [];
+  readonly #portNames: ReadonlySet<string>;
+  readonly #tree: SignatureTree;
+  readonly #rows: (PolicyRow | undefined)[] = [];
+  /** Rows of the node and of peers with named ports. */
+  readonly #special = new Map<string, PolicyRow>();
+  #compiled: { readonly revision: number; readonly directory: number; readonly value: CompiledDirection } | undefined;
+  #closed = false;
+
+  constructor(input: PlanInput) {
+    this.#input = input;
+    const { rules, subjectPorts, peers } = input;
+    const table = createTermTable({ rules, subjectPorts, host: input.allowHost ? ALLOW_HOST : undefined });
+    this.#table = table;
+    const named = new Set([...table.namedAny, ...[...table.namedBySelector.values()].flat()].map(portKey));
+    this.#portNames = named;
+    this.usesPeerPorts = named.size > 0;
+    const selectors = new Map(rules.flatMap((rule) => rule.peers).map((selector) => [selector.text, selector]));
+    for (const [text, selector] of selectors) {
+      const ranks = table.bySelector.get(text)!;
+      const names = table.namedBySelector.get(text) ?? [];
+      if (ranks.length === 0 && names.length === 0) continue;
+      this.entries.set(peers.retain(selector), this.#ranks.length);
+      this.#ranks.push(ranks);
+      this.#named.push(names);
+    }
+    this.#tree = createSignatureTree(Math.max(1, this.#ranks.length));
+    try {
+      this.any = this.#rowOf(0);
+    } catch (error) {
+      this.close();
+      throw error;
     }
   }
-  return terms;
+
+  rowFor(peer: PeerRecord): PolicyRow {
+    const places: number[] = [];
+    for (const entry of peer.entries) {
+      const place = this.entries.get(entry);
+      if (place !== undefined) places.push(place);
+    }
+    places.sort((a, b) => a - b);
+    let set: Signature = 0;
+    for (const place of places) set = this.#tree.with(set, place);
+    return this.#isSpecial(peer) ? this.#specialRow(set, peer) : this.#rowOf(set);
+  }
+
+  compiled(): CompiledDirection {
+    const { peers, directory } = this.#input;
+    const known = this.#compiled;
+    if (known?.revision === peers.revision && (!this.usesPeerPorts || known.directory === directory.revision)) return known.value;
+    const value = { enforced: true, any: this.any, byIdentity: this.#rowsOfAll() };
+    this.#compiled = { revision: peers.revision, directory: directory.revision, value };
+    return value;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const entry of this.entries.keys()) this.#input.peers.release(entry);
+  }
+
+  /** Goes by the selectors rather than by the identities: most of those are chosen by none. */
+  #rowsOfAll(): Map<NumericIdentity, PolicyRow> {
+    const { peers, allowHost } = this.#input;
+    const sets = new Int32Array(peers.slots);
+    for (const [entry, place] of this.entries) {
+      // Neighbours often have the same set.
+      let before = -1;
+      let after = 0;
+      for (const { slot } of entry.members) {
+        const set = sets[slot]!;
+        if (set !== before) after = this.#tree.with((before = set), place);
+        sets[slot] = after;
+      }
+    }
+    const rows = new Map<NumericIdentity, PolicyRow>();
+    const mayBeSpecial = allowHost || this.usesPeerPorts;
+    for (const record of peers.sorted()) {
+      const set = sets[record.slot]!;
+      if (set === 0 && !mayBeSpecial) continue;
+      const row = mayBeSpecial && this.#isSpecial(record) ? this.#specialRow(set, record) : this.#rowOf(set);
+      if (row !== this.any) rows.set(record.identity.id, row);
+    }
+    return rows;
+  }
+
+  #rowOf(set: Signature): PolicyRow {
+    return (this.#rows[set] ??= this.#makeRow(set, false, NO_PORTS));
+  }
+
+  #isSpecial({ identity: { id } }: PeerRecord): boolean {
+    return (this.#input.allowHost && id === RESERVED.host) || (this.usesPeerPorts && this.#portsOf(id).length > 0);
+  }
+
+  #specialRow(set: Signature, { identity: { id } }: PeerRecord): PolicyRow {
+    const host = this.#input.allowHost && id === RESERVED.host;
+    const ports = this.usesPeerPorts ? this.#portsOf(id) : NO_PORTS;
+    const key = `${set}${host ? 'h' : ''} ${ports.map((port) => `${portKey(port)}=${port.port}`).join()}`;
+    let row = this.#special.get(key);
+    if (row === undefined) this.#special.set(key, (row = this.#makeRow(set, host, ports)));
+    return row;
+  }
+
+  /** The ports that a peer has named with names that rules use. */
+  #portsOf(id: NumericIdentity): readonly NamedPort[] {
+    return this.#input.directory.namedPorts(id).filter((port) => this.#portNames.has(portKey(port)));
+  }
+
+  #makeRow(set: Signature, host: boolean, ports: readonly NamedPort[]): PolicyRow {
+    const { enforcement, pools, owner } = this.#input;
+    const { any, terms, host: hostRank, namedAny } = this.#table;
+    const places = this.#tree.places(set);
+    const ranks = concatenated([any, ...places.map((place) => this.#ranks[place]!), ...(host && hostRank !== undefined ? [Int32Array.of(hostRank)] : [])]);
+    const own = Array.from(ranks, (rank) => terms[rank]!);
+    const named = ports.length === 0 ? [] : resolveNamed([...namedAny, ...places.flatMap((place) => this.#named[place]!)], ports);
+    const sorted = named.length === 0 ? own : sortTerms([...own, ...named]);
+    const defaultDeny = enforcement.kind === 'default-deny';
+    const refine = sorted.some(({ extras }) => extras !== undefined) ? refineWith({ ...pools, observe: !defaultDeny, bypass: host }) : undefined;
+    return pools.rows.intern(sweepSorted(sorted, { defaultDeny }, refine), owner);
+  }
+}
+
+const portKey = ({ name, protocol }: Pick<NamedPort, 'name' | 'protocol'>): string => `${name}/${protocol}`;
+
+/** All numbers of the lists, sorted, once each. */
+function concatenated(lists: readonly Int32Array[]): Int32Array {
+  const [first] = lists;
+  if (lists.length === 1) return first!;
+  const all = new Int32Array(lists.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const list of lists) {
+    all.set(list, at);
+    at += list.length;
+  }
+  return ascending(all);
 }

@@ -14,9 +14,9 @@ export type Enforcement =
 export function decideEnforcement(
   subject: LabelSet,
   rules: readonly { readonly defaultDeny: boolean }[],
-  { enforcement }: Pick<PolicyOptions, 'enforcement'>,
+  { enforcement, hostFirewall }: Pick<PolicyOptions, 'enforcement' | 'hostFirewall'>,
 ): Enforcement {
-  if (subject.has('reserved', 'host')) return { kind: 'off', why: 'host' };
+  if (subject.has('reserved', 'host') && hostFirewall !== true) return { kind: 'off', why: 'host' };
   if (enforcement === 'never') return { kind: 'off', why: 'never' };
   // An endpoint whose labels are not known yet must not be open meanwhile.
   if (enforcement === 'always' || subject.has('reserved', 'init')) return { kind: 'default-deny' };

@@ -1,125 +1,107 @@
 import type { Identity } from '@cilium-ts/identity';
+import type { NamedPort } from '../directory/directory.ts';
 import type { PolicyOptions } from '../model/options.ts';
-import type { PolicyResource } from '../model/resource.ts';
-import type { Direction } from '../model/rule.ts';
-import type { CompiledDirection, CompiledPolicy } from './compiled-policy.ts';
+import type { CompiledPolicy } from './compiled-policy.ts';
 import { compiledPolicy } from './compiled-policy.ts';
-import type { DirectionPlan } from './direction-plan.ts';
-import { createDirectionPlan } from './direction-plan.ts';
-import { decideEnforcement } from './enforcement.ts';
+import type { DirectionPlan, Pools } from './direction-plan.ts';
+import type { PeerIndex } from './peer-index.ts';
+import { createPeerIndex } from './peer-index.ts';
 import type { PreparedRule } from './prepared-rule.ts';
-import { prepareRule } from './prepared-rule.ts';
-import type { RowPool } from './row-pool.ts';
-import type { SelectorCache, SelectorNumber } from './selector-cache.ts';
-import { createSelectorCache } from './selector-cache.ts';
+import type { RuleBook, RuleSource } from './rule-book.ts';
+import { createRuleBook } from './rule-book.ts';
+import type { PlanContext, SelectedSubject } from './subject-plans.ts';
+import { planDirection, planKey, portsAskedFor } from './subject-plans.ts';
 
-/** Where a compiler takes its resources from. */
-export interface CompilerSource {
-  readonly revision: number;
-  resources(): Iterable<PolicyResource>;
+/** What endpoints of one identity may have of their own. */
+export interface SubjectDetails {
+  /** Ports that their containers have named; absent: what the directory knows of the identity. */
+  readonly namedPorts?: readonly NamedPort[];
+}
+
+/** A subject's rules, merged and sorted, before they are held against identities. */
+export interface ResolvedPolicy {
+  /** How many rules select the subject. */
+  readonly rules: number;
+  /** The policy towards the identities that it was resolved with. Throws PolicyModelError `row-too-large`. */
+  distil(): CompiledPolicy;
 }
 
 /** Compiles policies under fixed options, keeping what it can between calls. */
 export interface PolicyCompiler {
-  compile(subject: Identity, identities: Iterable<Identity>): CompiledPolicy;
+  /** Throws PolicyModelError `row-too-large`, `l7-conflict`. */
+  compile(subject: Identity, identities: Iterable<Identity>, details?: SubjectDetails): CompiledPolicy;
+  /**
+   * The first half of `compile`: finds the rules, sorts what they say, and looks up whom they mean. The result is good
+   * until the compiler is used with other identities or rules.
+   */
+  resolve(subject: Identity, identities: Iterable<Identity>, details?: SubjectDetails): ResolvedPolicy;
 }
 
-/** The rules of one revision, found by the selector of their endpoints. */
-interface RuleBook {
-  readonly revision: number;
-  readonly bySubject: ReadonlyMap<SelectorNumber, readonly PreparedRule[]>;
-  /** Plans by what selects the endpoint; endpoints with the same rules share them. */
-  readonly plans: Map<string, { readonly ingress: DirectionPlan; readonly egress: DirectionPlan }>;
+interface Plans {
+  readonly rules: readonly PreparedRule[];
+  readonly ingress: DirectionPlan;
+  readonly egress: DirectionPlan;
 }
+
+/** Plans remembered; when as many have gathered, all are dropped. */
+const MAX_PLANS = 4096;
 
 /** A compiler for a source whose resources are immutable and whose revision grows with every change. */
-export function createPolicyCompiler(source: CompilerSource, rows: RowPool, options: PolicyOptions): PolicyCompiler {
-  let selectors = createSelectorCache();
-  let prepared = new WeakMap<PolicyResource, readonly PreparedRule[]>();
-  let book: RuleBook | undefined;
+export function createPolicyCompiler(source: RuleSource, pools: Pools, options: PolicyOptions): PolicyCompiler {
+  const peers = createPeerIndex();
+  const book = createRuleBook(source, options);
+  const plans = new Map<string, Plans>();
+  const context: PlanContext = { options, peers, directory: source.directory, pools };
+  const setIdentities = identitiesOf(peers);
 
-  const prepare = (resource: PolicyResource): readonly PreparedRule[] => {
-    let rules = prepared.get(resource);
-    if (rules === undefined) {
-      rules = resource.rules.map((rule) => prepareRule(rule, selectors, options));
-      prepared.set(resource, rules);
-    }
-    return rules;
+  const resolve = (subject: Identity, identities: Iterable<Identity>, { namedPorts }: SubjectDetails = {}): ResolvedPolicy => {
+    setIdentities(identities);
+    forgetPlans(plans, book);
+    const selected: SelectedSubject = { subject, rules: book.select(subject.labels), namedPorts };
+    const { ingress, egress } = plansFor(plans, selected, context);
+    return { rules: selected.rules.length, distil: () => compiledPolicy(ingress.compiled(), egress.compiled()) };
   };
+  return { resolve, compile: (subject, identities, details) => resolve(subject, identities, details).distil() };
+}
 
-  const openBook = (): RuleBook => {
-    if (book?.revision === source.revision) return book;
-    let rules = [...source.resources()].flatMap(prepare);
-    if (selectors.size > 1024 + 2 * countSelectors(rules)) {
-      // Most selectors belong to policies that are gone: start over with those in use.
-      selectors = createSelectorCache();
-      prepared = new WeakMap();
-      rules = [...source.resources()].flatMap(prepare);
-    }
-    book = { revision: source.revision, bySubject: groupBySubject(rules), plans: new Map() };
-    return book;
+/** Catches up with the rules, and drops the plans that were made of rules that are gone. */
+function forgetPlans(plans: Map<string, Plans>, book: RuleBook): void {
+  const removed = new Set(book.sync().removed);
+  const all = plans.size >= MAX_PLANS;
+  if (removed.size === 0 && !all) return;
+  for (const [key, { rules, ingress, egress }] of plans) {
+    if (!all && !rules.some((rule) => removed.has(rule))) continue;
+    ingress.close();
+    egress.close();
+    plans.delete(key);
+  }
+}
+
+function plansFor(plans: Map<string, Plans>, selected: SelectedSubject, context: PlanContext): Plans {
+  const ports = portsAskedFor(selected, context.directory);
+  const key = planKey(selected, ports);
+  const known = plans.get(key);
+  if (known !== undefined) return known;
+  const ingress = planDirection('ingress', selected, ports, context);
+  try {
+    const made = { rules: selected.rules, ingress, egress: planDirection('egress', selected, ports, context) };
+    plans.set(key, made);
+    return made;
+  } catch (error) {
+    ingress.close();
+    throw error;
+  }
+}
+
+/** Makes an index hold exactly the given identities. Lists that follow one another are mostly the same. */
+function identitiesOf(peers: PeerIndex): (identities: Iterable<Identity>) => void {
+  let last: readonly Identity[] = [];
+  return (identities) => {
+    const list = [...identities];
+    if (list.length === last.length && list.every((identity, i) => identity === last[i])) return;
+    const wanted = new Set(list.map(({ id }) => id));
+    for (const { id } of last) if (!wanted.has(id)) peers.remove(id);
+    for (const identity of list) peers.add(identity);
+    last = list;
   };
-
-  return {
-    compile(subject, identities) {
-      const plans = plansFor(subject, openBook(), { selectors, rows, options });
-      const peers = [...identities];
-      return compiledPolicy(compileDirection(plans.ingress, peers), compileDirection(plans.egress, peers));
-    },
-  };
-}
-
-function groupBySubject(rules: readonly PreparedRule[]): ReadonlyMap<SelectorNumber, readonly PreparedRule[]> {
-  const groups = new Map<SelectorNumber, PreparedRule[]>();
-  for (const rule of rules) {
-    const group = groups.get(rule.subject);
-    if (group === undefined) groups.set(rule.subject, [rule]);
-    else group.push(rule);
-  }
-  return groups;
-}
-
-function countSelectors(rules: readonly PreparedRule[]): number {
-  return new Set(rules.flatMap(({ subject, peers }) => [subject, ...peers])).size;
-}
-
-interface PlanContext {
-  readonly selectors: SelectorCache;
-  readonly rows: RowPool;
-  readonly options: PolicyOptions;
-}
-
-function plansFor(subject: Identity, book: RuleBook, { selectors, rows, options }: PlanContext) {
-  const numbers = selectors.matching(subject.labels).filter((number) => book.bySubject.has(number)).sort((a, b) => a - b);
-  const special = `${subject.labels.has('reserved', 'host')} ${subject.labels.has('reserved', 'init')}`;
-  const signature = `${special} ${numbers.join()}`;
-  let plans = book.plans.get(signature);
-  if (plans === undefined) {
-    const rules = numbers.flatMap((number) => book.bySubject.get(number)!);
-    const plan = (direction: Direction): DirectionPlan => {
-      const own = rules.filter((rule) => rule.direction === direction);
-      return createDirectionPlan({
-        rules: own,
-        enforcement: decideEnforcement(subject.labels, own, options),
-        allowHost: direction === 'ingress' && options.allowLocalhost,
-        selectors,
-        rows,
-        owner: () => `${direction} of ${subject.labels.toStrings().join(', ')} (identity ${subject.id})`,
-      });
-    };
-    plans = { ingress: plan('ingress'), egress: plan('egress') };
-    book.plans.set(signature, plans);
-  }
-  return plans;
-}
-
-function compileDirection(plan: DirectionPlan, peers: readonly Identity[]): CompiledDirection {
-  const byIdentity: Map<Identity['id'], CompiledDirection['any']> = new Map();
-  if (plan.enforced) {
-    for (const peer of peers) {
-      const row = plan.rowFor(peer);
-      if (row !== plan.any) byIdentity.set(peer.id, row);
-    }
-  }
-  return { enforced: plan.enforced, any: plan.any, byIdentity };
 }

@@ -1,21 +1,44 @@
+import type { Selector } from '@cilium-ts/identity';
+import type { NamedPort } from '../directory/directory.ts';
 import type { PolicyOptions } from '../model/options.ts';
-import type { Direction, PortTerm, Rule } from '../model/rule.ts';
-import { resolvePeer } from './resolve-peer.ts';
+import type { PortTerm, Rule } from '../model/rule.ts';
+import type { PeerReferences } from './resolve-peer.ts';
+import { dependsOnReferences, resolvePeer } from './resolve-peer.ts';
 import { POSITIONS_PER_PROTOCOL, ROW_POSITIONS } from './row.ts';
-import type { RowTerm } from './row-term.ts';
-import type { SelectorCache, SelectorNumber } from './selector-cache.ts';
+import type { RowTerm, TermExtras, TermOrder } from './row-term.ts';
 
-/** A rule with its selectors numbered and its ports as row positions. */
+/** A rule with its peers as selectors and its ports as row positions. */
 export interface PreparedRule {
-  readonly direction: Direction;
-  readonly defaultDeny: boolean;
-  readonly subject: SelectorNumber;
-  /** Peers chosen by selectors that do not choose everybody. */
-  readonly peers: readonly SelectorNumber[];
-  /** What applies to each of `peers`. */
+  readonly rule: Rule;
+  /** Key of the resource, and place of the rule in it: the order in which rules are looked at. */
+  readonly place: RulePlace;
+  /** Grows with every rule that is prepared: tells apart what a rule was before and after a change. */
+  readonly number: number;
+  /** Whether it is about the node itself; such a rule is about no other endpoint. */
+  readonly selectsHost: boolean;
+  /** Selectors of peers that do not choose everybody. */
+  readonly peers: readonly Selector[];
+  /** What applies to each of `peers`, named ports apart. */
   readonly peerTerms: readonly RowTerm[];
-  /** What applies to everybody. */
+  /** What applies to everybody, named ports apart. */
   readonly anyTerms: readonly RowTerm[];
+  /** Named ports, for each of `peers`, and for everybody. */
+  readonly namedPeerTerms: readonly NamedTerm[];
+  readonly namedAnyTerms: readonly NamedTerm[];
+}
+
+/** Key of a resource, and the place of a rule in it. */
+export interface RulePlace {
+  readonly resource: string;
+  readonly index: number;
+}
+
+/** A term whose port has a name; its positions are those that somebody gives to the name. */
+export interface NamedTerm {
+  readonly name: string;
+  readonly protocol: number;
+  /** Its positions mean nothing. */
+  readonly term: RowTerm;
 }
 
 /** The first and last position of a port term. */
@@ -24,20 +47,75 @@ export function portPositions({ protocol, first, last }: Pick<PortTerm, 'protoco
   return { start: base + first, end: base + last };
 }
 
-/** Prepares a rule for a cache of selectors, which outlives it. */
-export function prepareRule(rule: Rule, selectors: SelectorCache, options: PolicyOptions): PreparedRule {
-  const { direction, defaultDeny, action } = rule;
-  const ranges = rule.ports.kind === 'all' ? [{ start: 0, end: ROW_POSITIONS - 1 }] : rule.ports.ports.map(portPositions);
-  const terms = (namesPeer: boolean): RowTerm[] => ranges.map((range) => ({ ...range, action, namesPeer }));
-  const chosen = rule.peers.kind === 'peers' ? rule.peers.peers.flatMap((peer) => resolvePeer(peer, options)) : [];
-  const everybody = rule.peers.kind === 'any' || chosen.some(({ requirements }) => requirements.length === 0);
-  const named = chosen.filter(({ requirements }) => requirements.length > 0);
-  return {
-    direction,
-    defaultDeny,
-    subject: selectors.add(rule.subject),
-    peers: named.map((one) => selectors.add(one)),
-    peerTerms: named.length > 0 ? terms(true) : [],
-    anyTerms: everybody ? terms(false) : [],
+/** What rules are prepared with. */
+export interface PrepareContext {
+  readonly options: PolicyOptions;
+  readonly references: PeerReferences;
+  /** A number for the next rule. */
+  readonly number: () => number;
+}
+
+/** Whether the rule has to be prepared again when what it refers to changes. */
+export function isDynamic({ peers }: Rule): boolean {
+  return peers.kind === 'peers' && peers.peers.some(dependsOnReferences);
+}
+
+/** Prepares a rule. */
+export function prepareRule(rule: Rule, place: RulePlace, { options, references, number }: PrepareContext): PreparedRule {
+  const selectors = new Map<string, Selector>();
+  let everybody = rule.peers.kind === 'any';
+  for (const peer of rule.peers.kind === 'peers' ? rule.peers.peers : []) {
+    for (const chosen of resolvePeer(peer, options, references)) {
+      if (chosen.requirements.length === 0) everybody = true;
+      else selectors.set(chosen.text, chosen);
+    }
+  }
+  const [peerTerms, namedPeerTerms] = selectors.size > 0 ? termsOf(rule, true) : NO_TERMS;
+  const [anyTerms, namedAnyTerms] = everybody ? termsOf(rule, false) : NO_TERMS;
+  const selectsHost = rule.subject.requirements.some(({ source, key, operator }) => source === 'reserved' && key === 'host' && (operator === 'Exists' || operator === 'In'));
+  return { rule, place, number: number(), selectsHost, peers: [...selectors.values()], peerTerms, anyTerms, namedPeerTerms, namedAnyTerms };
+}
+
+const NO_TERMS: readonly [readonly RowTerm[], readonly NamedTerm[]] = [[], []];
+
+function termsOf(rule: Rule, namesPeer: boolean): readonly [readonly RowTerm[], readonly NamedTerm[]] {
+  const order = orderOf(rule);
+  const base = { action: rule.action, namesPeer, tier: rule.tier, ...(order && { order }) };
+  const extrasOf = createExtras(rule);
+  if (rule.ports.kind === 'all') return [[{ start: 0, end: ROW_POSITIONS - 1, ...base, ...extrasOf(undefined) }], []];
+  const terms: RowTerm[] = [];
+  const named: NamedTerm[] = [];
+  for (const port of rule.ports.ports) {
+    const term = { ...portPositions(port), ...base, ...extrasOf(port) };
+    if (port.name === undefined) terms.push(term);
+    else named.push({ name: port.name, protocol: port.protocol, term });
+  }
+  return [terms, named];
+}
+
+function orderOf({ tier, order, resource }: Rule): TermOrder | undefined {
+  if (tier === 'normal' || order === undefined) return undefined;
+  return { priority: order.priority, resource, index: order.index };
+}
+
+/** The extras of a port term; the same object for all with the same proxy rules. */
+function createExtras({ authentication, log }: Rule): (port: PortTerm | undefined) => { readonly extras?: TermExtras } {
+  const common = { ...(authentication !== undefined && { authentication }), ...(log !== undefined && { log }) };
+  const plain = Object.keys(common).length > 0 ? { extras: common } : {};
+  const byProxy = new Map<unknown, { readonly extras: TermExtras }>();
+  return (port) => {
+    if (port?.proxy === undefined) return plain;
+    let known = byProxy.get(port.proxy);
+    if (known === undefined) byProxy.set(port.proxy, (known = { extras: { ...common, proxy: port.proxy } }));
+    return known;
   };
+}
+
+/** The terms that named ports come to where those have these names. */
+export function resolveNamed(terms: readonly NamedTerm[], ports: readonly NamedPort[]): RowTerm[] {
+  return terms.flatMap(({ name, protocol, term }) =>
+    ports
+      .filter((port) => port.name === name && port.protocol === protocol)
+      .map(({ port }) => ({ ...term, ...portPositions({ protocol, first: port, last: port }) })),
+  );
 }

@@ -1,44 +1,88 @@
 import { PolicyModelError } from '../error.ts';
-import type { PolicyRow, RowAction, RowBoundary } from './row.ts';
+import type { PolicyRow, RowBoundary } from './row.ts';
 import { MAX_ROW_BOUNDARIES } from './row.ts';
+import { verdictText } from './verdict-pool.ts';
 
 /** Makes rows with the same content the same object, for as long as somebody holds them. */
 export interface RowPool {
-  /** Throws PolicyModelError `row-too-large`; `owner` says for whom in its message. */
+  /**
+   * The verdicts of the boundaries must be interned. Throws PolicyModelError `row-too-large`; `owner` says for whom in
+   * its message.
+   */
   intern(boundaries: readonly RowBoundary[], owner: () => string): PolicyRow;
   /** Rows remembered, those included that nobody holds any more and that were not swept yet. */
   readonly size: number;
 }
 
-const LETTER: Readonly<Record<RowAction, string>> = { 'deny-default': 'n', allow: 'a', deny: 'd' };
+class InternedRow implements PolicyRow {
+  readonly boundaries: readonly RowBoundary[];
+  #key: string | undefined;
+
+  constructor(boundaries: readonly RowBoundary[]) {
+    this.boundaries = boundaries;
+  }
+
+  get key(): string {
+    return (this.#key ??= this.boundaries.map(({ start, verdict }) => `${start}${verdictText(verdict)}`).join(','));
+  }
+}
 
 /** An empty pool. */
 export function createRowPool(): RowPool {
-  const rows = new Map<string, WeakRef<PolicyRow>>();
+  const buckets = new Map<number, WeakRef<PolicyRow>[]>();
+  let size = 0;
   let sweepAt = 1024;
   const sweep = (): void => {
-    for (const [key, reference] of rows) if (reference.deref() === undefined) rows.delete(key);
-    sweepAt = Math.max(1024, rows.size * 2);
+    size = 0;
+    for (const [hash, bucket] of buckets) {
+      const alive = bucket.filter((reference) => reference.deref() !== undefined);
+      if (alive.length === 0) buckets.delete(hash);
+      else buckets.set(hash, alive);
+      size += alive.length;
+    }
+    sweepAt = Math.max(1024, size * 2);
   };
   return {
     get size() {
-      return rows.size;
+      return size;
     },
     intern(boundaries, owner) {
-      if (boundaries.length > MAX_ROW_BOUNDARIES) {
-        const remedy = 'merge ports into ranges, or write fewer rules for the same peers';
-        throw new PolicyModelError(
-          'row-too-large',
-          `compile policy for ${owner()}: ${boundaries.length} changes of verdict over the ports of one peer, at most ${MAX_ROW_BOUNDARIES} fit; ${remedy}`,
-        );
+      if (boundaries.length > MAX_ROW_BOUNDARIES) throw tooLarge(boundaries.length, owner);
+      const hash = hashOf(boundaries);
+      const bucket = buckets.get(hash);
+      for (const reference of bucket ?? []) {
+        const known = reference.deref();
+        if (known !== undefined && sameBoundaries(known.boundaries, boundaries)) return known;
       }
-      const key = boundaries.map(({ start, verdict }) => `${start}${LETTER[verdict.action]}${verdict.match}`).join(',');
-      const known = rows.get(key)?.deref();
-      if (known !== undefined) return known;
-      const row: PolicyRow = Object.freeze({ key, boundaries: Object.freeze([...boundaries]) });
-      rows.set(key, new WeakRef(row));
-      if (rows.size >= sweepAt) sweep();
+      const row: PolicyRow = Object.freeze(new InternedRow(Object.freeze(boundaries)));
+      if (bucket === undefined) buckets.set(hash, [new WeakRef(row)]);
+      else bucket.push(new WeakRef(row));
+      if (++size >= sweepAt) sweep();
       return row;
     },
   };
+}
+
+function hashOf(boundaries: readonly RowBoundary[]): number {
+  let hash = boundaries.length;
+  for (const { start, verdict } of boundaries) {
+    hash = Math.imul(hash ^ start, 0x01000193);
+    hash = Math.imul(hash ^ (verdict.match + 8 * verdict.action.length), 0x01000193);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
+
+function sameBoundaries(a: readonly RowBoundary[], b: readonly RowBoundary[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i]!.start !== b[i]!.start || a[i]!.verdict !== b[i]!.verdict) return false;
+  return true;
+}
+
+function tooLarge(count: number, owner: () => string): PolicyModelError {
+  const remedy = 'merge ports into ranges, or write fewer rules for the same peers';
+  return new PolicyModelError(
+    'row-too-large',
+    `compile policy for ${owner()}: ${count} changes of verdict over the ports of one peer, at most ${MAX_ROW_BOUNDARIES} fit; ${remedy}`,
+  );
 }

@@ -1,4 +1,6 @@
 import { MAX_PORT } from '../model/protocol.ts';
+import type { RuleSet } from '../model/rule-set.ts';
+import type { AuthenticationMode } from '../model/rule.ts';
 import type { MatchType, RowAction } from '../model/verdict.ts';
 
 export type { MatchType, RowAction } from '../model/verdict.ts';
@@ -8,8 +10,12 @@ export { MATCH_TYPE } from '../model/verdict.ts';
 export interface RowVerdict {
   readonly action: RowAction;
   readonly match: MatchType;
-  /** Port of the proxy that takes the connection; always 0 until there is one. */
-  readonly proxyPort: 0;
+  /** What a proxy has to check of an allowed connection besides. */
+  readonly ruleSet?: RuleSet;
+  /** Of the peers; asked for by rules and not enforced. */
+  readonly authentication?: AuthenticationMode;
+  /** Texts that the deciding rules give to verdicts, sorted. */
+  readonly log?: readonly string[];
 }
 
 /** The beginning of a run of positions with the same verdict; the run reaches to the next boundary. */

@@ -28,6 +28,9 @@ export interface RuleOrder {
   readonly index: number;
 }
 
+/** Whether peers have to authenticate each other. */
+export type AuthenticationMode = 'disabled' | 'required' | 'test-always-fail';
+
 /** Peers by their labels. */
 export interface LabelsPeer {
   readonly kind: 'labels';
@@ -142,7 +145,7 @@ export interface Rule {
   /** Set in the tiers `admin` and `baseline`. */
   readonly order?: RuleOrder;
   /** Of peers; accepted and reported as not enforced. */
-  readonly authentication?: 'disabled' | 'required' | 'test-always-fail';
+  readonly authentication?: AuthenticationMode;
   /** `log.value`: a text that verdicts by this rule carry. */
   readonly log?: string;
   /** Labels of the rule as written, `source:key=value`. */

@@ -24,7 +24,7 @@ describe('an identity', () => {
   test('that nobody named gets what is for everybody', () => {
     const row = rowForPeer(ingress, identity(4711, ['k8s:app=web']).id);
     expect(row).toBe(ingress.any);
-    expect(lookupRow(row, 6, 9000)).toEqual({ action: 'allow', match: MATCH_TYPE.l4Only, proxyPort: 0 });
+    expect(lookupRow(row, 6, 9000)).toEqual({ action: 'allow', match: MATCH_TYPE.l4Only });
     expect(lookupRow(row, 6, 80).action).toBe('deny-default');
   });
 

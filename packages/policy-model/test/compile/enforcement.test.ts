@@ -51,7 +51,7 @@ describe('modes', () => {
     for (const enforcement of ['default', 'always'] as const) {
       const compiled = compilePolicy({ repository: closing, subject: host, identities: [web, host], options: { ...DEFAULT_POLICY_OPTIONS, enforcement } });
       expect([compiled.ingress.enforced, compiled.egress.enforced]).toEqual([false, false]);
-      expect(compiled.ingress.any.boundaries).toEqual([{ start: 0, verdict: { action: 'allow', match: MATCH_TYPE.all, proxyPort: 0 } }]);
+      expect(compiled.ingress.any.boundaries).toEqual([{ start: 0, verdict: { action: 'allow', match: MATCH_TYPE.all } }]);
     }
   });
 });

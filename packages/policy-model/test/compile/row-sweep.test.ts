@@ -91,7 +91,7 @@ describe('pool', () => {
   test('a row that the datapath could not search is refused, one that just fits is not', () => {
     const every = (count: number) => sweepTerms(Array.from({ length: count }, (_, i) => term(2 * i + 1, 2 * i + 1)));
     const pool = createRowPool();
-    const most = every((MAX_ROW_BOUNDARIES - 2) / 2).concat({ start: 60000, verdict: { action: 'deny', match: MATCH_TYPE.all, proxyPort: 0 } });
+    const most = every((MAX_ROW_BOUNDARIES - 2) / 2).concat({ start: 60000, verdict: { action: 'deny', match: MATCH_TYPE.all } });
     expect(pool.intern(most, () => 'test').boundaries).toHaveLength(MAX_ROW_BOUNDARIES);
     const refused = (): unknown => pool.intern(every(MAX_ROW_BOUNDARIES / 2), () => 'ingress of k8s:app=web (identity 300)');
     expect(refused).toThrow(PolicyModelError);

@@ -9,8 +9,8 @@ export const SIZES = { policyEntries: 10_000, addresses: 10_000, prefixes: 10_00
 export const PORTS = { allowed: 80, alsoAllowed: 8080, fresh: 443, refused: 81 } as const;
 
 const TCP = 6 * 65_536;
-const deny = { action: 'deny-default', match: 0, proxyPort: 0 } as const;
-const allow = { action: 'allow', match: 1, proxyPort: 0 } as const;
+const deny = { action: 'deny-default', match: 0 } as const;
+const allow = { action: 'allow', match: 1 } as const;
 
 /** What two pods with long policies on a busy node look like to the datapath. */
 export function desiredState(client: Pod, server: Pod): DesiredState {

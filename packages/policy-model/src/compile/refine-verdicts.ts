@@ -1,0 +1,97 @@
+import type { ProxyRules } from '../model/l7.ts';
+import type { RowVerdict } from './row.ts';
+import type { ParserChoice } from './proxy-parser.ts';
+import { compareChoices, parserOf } from './proxy-parser.ts';
+import type { Refine, SortedTerm, SweptCuts } from './row-sweep.ts';
+import { compareOrders, matchType, mayYield, tierNumber } from './row-term.ts';
+import type { RuleSetPool } from './rule-set-pool.ts';
+import { asksFor } from './rule-set-pool.ts';
+import type { VerdictPool } from './verdict-pool.ts';
+
+/** Where verdicts with extras are interned, and how proxies are dealt with. */
+export interface RefineContext {
+  readonly verdicts: VerdictPool;
+  readonly ruleSets: RuleSetPool;
+  /** Proxies only observe: no rule asks for default deny. */
+  readonly observe: boolean;
+  /** The peer is the node, which passes proxies by. */
+  readonly bypass: boolean;
+}
+
+/**
+ * Adds to verdicts what the terms beside the deciding one have to add: the rule set of all permissions that cover the
+ * position, authentication, and the texts of the deciding rules. Only terms that were asked with the deciding one count:
+ * those of its tier, and, where rules have an order, of its rule.
+ */
+export function refineWith(context: RefineContext): Refine {
+  return (swept) => {
+    const covering = coveringTerms(swept);
+    const refined = new Map<string, RowVerdict>();
+    return (cut, verdict) => {
+      const winner = swept.winners[cut]!;
+      if (winner < 0) return verdict;
+      const beside = covering[cut]!;
+      const key = `${winner} ${beside.join()}`;
+      let known = refined.get(key);
+      if (known === undefined) {
+        known = context.verdicts.intern(refinedVerdict(swept.terms[winner]!, beside.map((index) => swept.terms[index]!), context));
+        refined.set(key, known);
+      }
+      return known;
+    };
+  };
+}
+
+/** By cut: indexes of the terms that cover it and were asked together with the deciding one, in order of precedence. */
+function coveringTerms(swept: SweptCuts): readonly (readonly number[])[] {
+  const { terms, winners } = swept;
+  const covering: number[][] = Array.from(swept.cuts, () => []);
+  terms.forEach((term, index) => {
+    const [first, last] = swept.range(term);
+    for (let cut = first; cut < last; cut++) {
+      const winner = terms[winners[cut]!];
+      if (winner !== undefined && winner.action === term.action && askedTogether(winner, term)) covering[cut]!.push(index);
+    }
+  });
+  return covering;
+}
+
+const askedTogether = (a: SortedTerm, b: SortedTerm): boolean => tierNumber(a) === tierNumber(b) && compareOrders(a.order, b.order) === 0;
+
+function refinedVerdict(winner: SortedTerm, covering: readonly SortedTerm[], context: RefineContext): RowVerdict {
+  const redirect = winner.action === 'allow' && !context.bypass ? redirectOf(covering, context) : undefined;
+  const deciding = redirect?.deciding ?? winner;
+  const authentication = covering.find(({ extras }) => extras?.authentication !== undefined)?.extras?.authentication;
+  const log = [...new Set(covering.filter((term) => saysTheSame(term, deciding)).flatMap(({ extras }) => extras?.log ?? []))].sort();
+  return {
+    action: winner.verdict.action,
+    match: matchType(deciding),
+    ...(redirect && { ruleSet: redirect.ruleSet }),
+    ...(authentication && { authentication }),
+    ...(log.length > 0 && { log: Object.freeze(log) }),
+  };
+}
+
+const saysTheSame = (a: SortedTerm, b: SortedTerm): boolean => a.start === b.start && a.end === b.end && a.namesPeer === b.namesPeer;
+
+/** What a proxy has to do if one of the permissions asks for it, and the one of the winning parser that comes first. */
+function redirectOf(covering: readonly SortedTerm[], { ruleSets, observe }: RefineContext) {
+  let choice: ParserChoice | undefined;
+  for (const { extras } of covering) {
+    const one = extras?.proxy === undefined ? undefined : parserOf(extras.proxy);
+    if (one !== undefined && (choice === undefined || compareChoices(one, choice) < 0)) choice = one;
+  }
+  if (choice === undefined) return undefined;
+  const winner = choice;
+  const own = covering.filter(({ extras }) => extras?.proxy !== undefined && asksFor(extras.proxy, winner));
+  const rules = own.map(({ extras }) => extras!.proxy!);
+  const open = observe || covering.some(({ extras }) => extras?.proxy === undefined);
+  return { ruleSet: ruleSets.intern(unique(rules), winner, open), deciding: firstNotYielding(own) };
+}
+
+const unique = (rules: readonly ProxyRules[]): readonly ProxyRules[] => [...new Set(rules)];
+
+function firstNotYielding(terms: readonly SortedTerm[]): SortedTerm {
+  const yielding = (term: SortedTerm): boolean => mayYield(term) && terms.some((other) => !other.namesPeer && other.start === term.start && other.end === term.end);
+  return terms.find((term) => !yielding(term))!;
+}
