@@ -91,6 +91,12 @@ inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct ce
 	if (found) {
 		if (p->flow_flags & FLOW_REPLY_REWRITE)
 			rewrite_copy(&p->flow, found);
+		if (p->rewrite && (state & FLOW_HALF)) {
+			result = partner_keep();
+			if (result < 0)
+				return result;
+			p->flow.state &= ~(__u32)FLOW_HALF;
+		}
 		flow_renew(p, found, old);
 		return 0;
 	}

@@ -99,13 +99,17 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 		return 0;
 	/* what this packet changes: most change nothing, so that CPUs do not take the line from each other */
 	bits = state_bits(p, source);
-	if (age > 0 || (state & bits) != bits) {
+	if (age > 0 || (state & (bits | FLOW_HALF)) != bits) {
+		if (p->rewrite) {
+			int result = partner_keep();
+
+			if (result < 0)
+				return result;
+		}
 		if (age > 0)
 			flow->last_seen = p->now;
 		if ((state & bits) != bits)
 			__sync_fetch_and_or(&flow->state, bits);
-		if (p->rewrite)
-			partner_keep();
 	}
 	return 0;
 }

@@ -41,6 +41,7 @@ enum flow_state {
 	FLOW_FIN_1 = 2,
 	FLOW_RESET = 4,
 	FLOW_CONFIRMED = 8, /* TCP: a segment without SYN was seen */
+	FLOW_HALF = 16, /* behind a service: no answer yet, so the flow has this entry only */
 };
 
 enum flow_flag {
@@ -57,6 +58,9 @@ enum flow_flag {
  * pass, which are translated already and come by again out of the stack. In both, what is said of the end that is not
  * the client is said of the backend. Either is created again from the other; for that the second has the backend's
  * index in its state, from this bit on.
+ *
+ * A SYN writes the second only, marked FLOW_HALF; the first comes with the backend's first answer, before the client can
+ * send anything that needs it. What is refused or never answered so costs one entry.
  */
 #define FLOW_BACKEND_SHIFT 8
 

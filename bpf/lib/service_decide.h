@@ -142,7 +142,7 @@ inline_always void service_done(struct packet *p)
 #define FORWARD_NEW 1
 #define FORWARD_KEEP 2 /* the entry there is has another backend, which it keeps */
 
-/* A SYN sent again goes where the first one went. */
+/* A SYN sent again goes where the first one went, if that was answered (FLOW_HALF: see service_write). */
 __attribute__((noinline)) int forward_meet(void)
 {
 	struct packet *p = packet_scratch();
@@ -178,17 +178,26 @@ inline_always int forward_create(struct packet *p, __u64 how)
 	return FORWARD_NEW;
 }
 
-/* Both entries. 0, < 0, or 1: another backend has to be tried. p->destination is the service here. */
+/*
+ * Both entries, or that for replies only: of a SYN on ends that had no flow behind this service (see flows.h). As it does
+ * not say where it went before, a SYN sent again without answer may go elsewhere where the service has changed meanwhile;
+ * who answers first is the backend. 0, < 0, or 1: another backend has to be tried. p->destination is the service here.
+ */
 inline_always int service_write(struct __sk_buff *ctx, struct packet *p, __u64 how)
 {
 	int result;
 
 	reply_key(p);
 	reply_compose(p, &p->flow);
+	if (is_syn(p) && !(p->traits & TRAIT_FRAGMENT) && how == BPF_NOEXIST)
+		p->partner_flow.state |= FLOW_HALF;
 	result = reply_create(p);
-	if (result)
+	if (result < 0 || result == REPLY_TAKEN)
 		return result;
-	result = forward_create(p, how);
+	if (p->partner_flow.state & FLOW_HALF)
+		result = result == REPLY_AGAIN ? FORWARD_DONE : FORWARD_NEW;
+	else
+		result = forward_create(p, how);
 	if (result == FORWARD_KEEP) {
 		bpf_map_delete_elem(&cilium_flows, &p->partner);
 		p->found = FOUND_STALE;

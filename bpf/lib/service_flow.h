@@ -89,6 +89,10 @@ inline_always void reply_compose(struct packet *p, struct flow *request)
 	p->partner_flow.rewrite_port = p->destination_port;
 }
 
+#define REPLY_WRITTEN 0
+#define REPLY_TAKEN 1 /* by another flow */
+#define REPLY_AGAIN 2 /* written over that of the same SYN, which has no answer yet */
+
 inline_always int is_reply_of(struct flow *flow, void *frontend, __be16 port)
 {
 	return (flow->flags & FLOW_REPLY_REWRITE) && address_equal(flow->rewrite_address, frontend) &&
@@ -96,34 +100,40 @@ inline_always int is_reply_of(struct flow *flow, void *frontend, __be16 port)
 }
 
 /*
- * The reply's key is taken. 0: by this very flow, or by nothing that stands in the way, and the entry has been written;
- * 1: by a live flow. What the backend's end began without translation does not: those were replies that found no entry.
+ * The reply's key is taken: by this very flow, by a live flow, or by nothing that stands in the way. What the backend's end
+ * began without translation does not: those were replies that found no entry. An entry that is not half has, or had, one
+ * for requests beside it, which is then written with it.
  */
 __attribute__((noinline)) int reply_meet(void)
 {
 	struct packet *p = packet_scratch();
+	int result = REPLY_WRITTEN;
 	struct flow *found;
 
 	if (!p)
-		return 0;
+		return REPLY_WRITTEN;
 	found = bpf_map_lookup_elem(&cilium_flows, &p->partner);
+	if (found && !(found->state & FLOW_HALF))
+		p->partner_flow.state &= ~(__u32)FLOW_HALF;
 	if (found && flow_lives(p, found)) {
 		__u32 client = p->partner_index & 1;
 
 		if (is_reply_of(found, p->destination, p->destination_port)) {
 			if (!(p->traits & TRAIT_INITIAL))
-				p->partner_flow.state |= found->state & ((1 << FLOW_BACKEND_SHIFT) - 1);
+				p->partner_flow.state |= found->state & ((1 << FLOW_BACKEND_SHIFT) - 1) & ~FLOW_HALF;
 			p->partner_flow.flags |= found->flags & FLOW_VIA_STACK;
+			if (p->partner_flow.state & FLOW_HALF)
+				result = REPLY_AGAIN;
 		} else if ((found->flags & FLOW_REPLY_REWRITE) || (found->began & 1) == client) {
-			return 1;
+			return REPLY_TAKEN;
 		}
 	}
 	if ((int)bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, BPF_ANY) < 0)
 		metric_count(DROP_FLOW_INSERT_FAILED, p->direction, 0);
-	return 0;
+	return result;
 }
 
-/* Writes p->partner_flow, for replies. 1: its place is taken. */
+/* Writes p->partner_flow, for replies. REPLY_..., or < 0. */
 inline_always int reply_create(struct packet *p)
 {
 	int error = (int)bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, BPF_NOEXIST);
@@ -170,41 +180,101 @@ inline_always void partner_of_request(struct packet *p, struct flow *flow)
 	affinity_renew(p, flow);
 }
 
-inline_always void partner_of_reply(struct packet *p, struct flow *flow)
+/*
+ * The generation of a reply's backend; 0 where its place was given to another since. What is at the same address is the same
+ * to a flow.
+ */
+inline_always __u32 reply_generation(struct packet *p, __u32 index)
 {
-	__u32 index = flow->state >> FLOW_BACKEND_SHIFT;
-	struct flow *partner;
-	struct backend *backend;
+	struct backend *backend = bpf_map_lookup_elem(&cilium_backends, &index);
 	__u32 generation;
 
-	request_key(p);
-	partner = bpf_map_lookup_elem(&cilium_flows, &p->partner);
-	if (partner) {
-		if ((partner->flags & FLOW_SERVICE) && words(partner->rewrite_address)[0] == index)
-			partner_touch(p, partner);
-		return;
-	}
-	backend = bpf_map_lookup_elem(&cilium_backends, &index);
 	if (!backend)
-		return;
+		return 0;
 	generation = *(volatile __u32 *)&backend->generation;
-	/* the place may have been given to another since; what is at the same address is the same to a flow */
-	if (!generation || backend->port != p->source_port || backend->protocol != p->protocol ||
-	    !address_equal(backend->address, p->source))
-		return;
-	partner_copy(p, flow, p->source_index ^ p->partner_index);
+	if (backend->port != p->source_port || backend->protocol != p->protocol || !address_equal(backend->address, p->source))
+		return 0;
+	return generation;
+}
+
+/* Writes p->partner, an entry for requests, from the entry for replies. */
+inline_always int request_write(struct packet *p, struct flow *reply, __u32 generation, __u64 how)
+{
+	partner_copy(p, reply, p->source_index ^ p->partner_index);
 	p->partner_flow.flags |= FLOW_SERVICE;
-	words(p->partner_flow.rewrite_address)[0] = index;
+	words(p->partner_flow.rewrite_address)[0] = reply->state >> FLOW_BACKEND_SHIFT;
 	words(p->partner_flow.rewrite_address)[1] = generation;
 	words(p->partner_flow.rewrite_address)[2] = 0;
 	words(p->partner_flow.rewrite_address)[3] = 0;
 	p->partner_flow.rewrite_port = 0;
-	bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, BPF_NOEXIST);
+	return (int)bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, how);
+}
+
+/* Ticks by which one CPU's packet may be younger than a later one of another's. */
+#define TICKS_APART 1
+
+/*
+ * Whether the client's packets go to another backend than the one that now answers its SYN for the first time: to one that
+ * answered before (the SYN was sent again, and the service had changed), but not to that of an older connection on the same
+ * port, in which nothing has moved since the SYN. `asked` is when that was.
+ */
+inline_always int request_stays(struct flow *request, __u32 asked)
+{
+	return (__s32)(asked - request->last_seen) <= TICKS_APART &&
+	       backend_if(words(request->rewrite_address)[0], words(request->rewrite_address)[1]) != 0;
 }
 
 /*
- * Once a tick, and where TCP moves on: what this packet did to its entry happens to the other one too, which is made
- * again if it was evicted.
+ * The first answer to a SYN: from here on the client has an entry for its packets. 0, or < 0: this backend is not the one
+ * that the client talks to, or can no longer be; the answer would mislead it.
+ */
+inline_always int answer_first(struct packet *p, struct flow *reply, struct flow *request, __u32 generation)
+{
+	if (request && (request->flags & FLOW_SERVICE) && flow_lives(p, request)) {
+		if (words(request->rewrite_address)[0] == reply->state >> FLOW_BACKEND_SHIFT &&
+		    words(request->rewrite_address)[1] == generation) {
+			partner_touch(p, request);
+			__sync_fetch_and_and(&reply->state, ~(__u32)FLOW_HALF);
+			return 0;
+		}
+		if (request_stays(request, reply->last_seen))
+			return -DROP_NAT_NO_MAPPING;
+	}
+	if (p->tcp_flags & TCP_RST)
+		return 0; /* refused: nothing will follow */
+	if (!generation)
+		return -DROP_NAT_NO_MAPPING; /* the SYN comes again, and is led to another */
+	/* without it the client's next packet could be led to another; lost against another CPU, the answer comes again */
+	if (request_write(p, reply, generation, request ? BPF_ANY : BPF_NOEXIST) < 0)
+		return -DROP_FLOW_INSERT_FAILED;
+	__sync_fetch_and_and(&reply->state, ~(__u32)FLOW_HALF);
+	return 0;
+}
+
+inline_always int partner_of_reply(struct packet *p, struct flow *flow)
+{
+	__u32 index = flow->state >> FLOW_BACKEND_SHIFT;
+	struct flow *partner;
+	__u32 generation;
+
+	request_key(p);
+	partner = bpf_map_lookup_elem(&cilium_flows, &p->partner);
+	if (partner && !(flow->state & FLOW_HALF)) {
+		if ((partner->flags & FLOW_SERVICE) && words(partner->rewrite_address)[0] == index)
+			partner_touch(p, partner);
+		return 0;
+	}
+	generation = reply_generation(p, index);
+	if (flow->state & FLOW_HALF)
+		return answer_first(p, flow, partner, generation);
+	if (generation)
+		request_write(p, flow, generation, BPF_NOEXIST);
+	return 0;
+}
+
+/*
+ * Once a tick, and where TCP moves on: what this packet does to its entry, before it does, happens to the other one too,
+ * which is made again if it was evicted, or made at all by the first answer. 0, or < 0.
  */
 __attribute__((noinline)) int partner_keep(void)
 {
@@ -216,10 +286,10 @@ __attribute__((noinline)) int partner_keep(void)
 	flow = bpf_map_lookup_elem(&cilium_flows, &p->key);
 	if (!flow)
 		return 0;
+	if ((p->rewrite & REWRITE_SOURCE) && (flow->flags & FLOW_REPLY_REWRITE))
+		return partner_of_reply(p, flow);
 	if ((p->rewrite & REWRITE_DESTINATION) && (flow->flags & FLOW_SERVICE))
 		partner_of_request(p, flow);
-	else if ((p->rewrite & REWRITE_SOURCE) && (flow->flags & FLOW_REPLY_REWRITE))
-		partner_of_reply(p, flow);
 	return 0;
 }
 

@@ -26,8 +26,8 @@ export interface FlowEntry {
   readonly allowed: boolean;
   readonly audited: boolean;
   readonly viaStack: boolean;
-  readonly state: readonly ('fin-source' | 'fin-destination' | 'reset' | 'confirmed')[];
-  /** Of a flow to a service, which has two entries. */
+  readonly state: readonly ('fin-source' | 'fin-destination' | 'reset' | 'confirmed' | 'unanswered')[];
+  /** Of a flow to a service, which has two entries; the reply's only while it is `unanswered`. */
   readonly service?: FlowService;
   /** Jiffies of the last packet, rounded down to 64. */
   readonly lastSeenJiffies: number;
@@ -65,6 +65,7 @@ export function decodeFlow(key: FlowKey, flow: Flow): FlowEntry {
       ...(fin[1 - began] ? (['fin-destination'] as const) : []),
       ...(state(FLOW_STATE.RESET) ? (['reset'] as const) : []),
       ...(state(FLOW_STATE.CONFIRMED) ? (['confirmed'] as const) : []),
+      ...(state(FLOW_STATE.HALF) ? (['unanswered'] as const) : []),
     ],
     ...serviceOf(flow),
     lastSeenJiffies: flow.lastSeen * 2 ** FLOW_TICK_SHIFT,

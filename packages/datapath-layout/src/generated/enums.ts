@@ -131,6 +131,7 @@ export const FLOW_STATE = {
   FIN_1: 2,
   RESET: 4,
   CONFIRMED: 8,
+  HALF: 16,
 } as const;
 /** A value of enum flow_state. */
 export type FlowState = (typeof FLOW_STATE)[keyof typeof FLOW_STATE];

@@ -13,15 +13,17 @@ describe.each(FAMILIES)('the end of flows to services over IPv$family', ({ famil
   const local = (protocol: number, extra: { readonly flags?: number; readonly affinityTimeout?: number } = {}): number[] =>
     services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }], ...extra });
 
-  test('a SYN sent again goes where the first one went; after the end it may go elsewhere', () => {
+  test('a SYN sent again goes where the first one was answered; after the end it may go elsewhere', () => {
     local(TCP);
     const syn = fromPod(A, family, vip, segment(4000, PORT, 'syn'));
     sandbox.from(A, syn);
-    services.retarget(1, [services.addBackend(1, { address: REMOTE[family], port: 9090 }, TCP)]);
+    sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, 4000, 'syn', 'ack')));
+    expect(sides()).toEqual(['reply', 'request']);
     const again = sandbox.from(A, syn);
     expect({ data: bytes(again.data), events: again.events }).toEqual({ data: bytes(delivered(family, B, [a, b], segment(4000, BACKEND_PORT, 'syn'))), events: [] });
     sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'rst')));
     expect(sandbox.flows().map((flow) => flow.state)).toEqual([['reset', 'confirmed'], ['reset', 'confirmed']]);
+    services.retarget(1, [services.addBackend(1, { address: REMOTE[family], port: 9090 }, TCP)]);
     expect(bytes(sandbox.from(A, syn).data)).toBe(bytes(fromPod(A, family, REMOTE[family], segment(4000, 9090, 'syn'))));
   });
 
@@ -34,13 +36,16 @@ describe.each(FAMILIES)('the end of flows to services over IPv$family', ({ famil
     expect(sandbox.flows().map((flow) => flow.state)).toEqual([['fin-source', 'fin-destination', 'confirmed'], ['fin-source', 'fin-destination', 'confirmed']]);
   });
 
-  test('a direct connection on the ends of a live flow is refused, and does not break it', () => {
+  test('a direct connection on the ends of a live flow is refused, answered or not, and does not break it', () => {
     local(TCP);
+    const direct = fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn'));
     sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')));
-    expect(sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+    expect(sandbox.from(A, direct)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+    sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, 4000, 'syn', 'ack')));
+    expect(sandbox.from(A, direct)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
     expect(sides()).toEqual(['reply', 'request']);
     sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'rst')));
-    expect(sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn'))).verdict).toBe('redirect');
+    expect(sandbox.from(A, direct).verdict).toBe('redirect');
   });
 
   test('a service does not take the ends of a live direct connection', () => {

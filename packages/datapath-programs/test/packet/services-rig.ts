@@ -48,8 +48,8 @@ export const sides = (): (string | undefined)[] => sandbox.flows().map((flow: Fl
 /** Lets more than one tick of the flow clock go by. */
 export const wait = (): void => sandbox.age(2);
 
-/** What holds for TCP and UDP alike: a packet of a flow, and its first. */
+/** What holds for TCP and UDP alike: a packet of a flow, its first, and the first answer. */
 export const PROTOCOLS = [
-  { name: 'TCP', protocol: TCP, layer: (from: number, to: number) => segment(from, to, 'ack'), first: (from: number, to: number) => segment(from, to, 'syn') },
-  { name: 'UDP', protocol: UDP, layer: datagram, first: datagram },
+  { name: 'TCP', protocol: TCP, layer: (from: number, to: number) => segment(from, to, 'ack'), first: (from: number, to: number) => segment(from, to, 'syn'), answer: (from: number, to: number) => segment(from, to, 'syn', 'ack') },
+  { name: 'UDP', protocol: UDP, layer: datagram, first: datagram, answer: datagram },
 ] as const;

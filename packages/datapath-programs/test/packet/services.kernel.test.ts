@@ -13,7 +13,10 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
     services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }], ...extra });
   const remote = (protocol: number): number[] => services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: REMOTE[family], port: BACKEND_PORT }] });
 
-  describe.each(PROTOCOLS)('$name', ({ protocol, layer, first }) => {
+  describe.each(PROTOCOLS)('$name', ({ protocol, layer, first, answer }) => {
+    /** B's first answer to A. */
+    const answered = (to = 4000): void => void sandbox.from(B, fromPod(B, family, a, answer(BACKEND_PORT, to)));
+
     test('to a local backend and back, with right checksums; two entries', () => {
       local(protocol);
       for (const make of [first, layer, layer]) {
@@ -43,6 +46,7 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
       expect(sandbox.from(A, fromPod(A, family, vip, first(4000, PORT))).events).toMatchObject([
         { kind: 'verdict', tracePoint: 'to-endpoint', destination: { identity: B.identity, port: BACKEND_PORT, endpoint: 102 } },
       ]);
+      answered();
       expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).events).toEqual([]);
     });
 
@@ -87,6 +91,7 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
     test('a backend that ends is replaced, for running flows too', () => {
       const [old] = local(protocol);
       sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      answered();
       services.retarget(1, [services.addBackend(1, { address: REMOTE[family], port: 9090 }, protocol)]);
       // draining: it still has its flow, new ones go elsewhere
       expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).verdict).toBe('redirect');
@@ -102,6 +107,7 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
     test('a service that is gone leaves an address like any other; a flow keeps its backend while that lives', () => {
       const [index] = local(protocol);
       sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      answered();
       services.removeFrontend(vip, PORT, protocol);
       sandbox.setPolicy(B, OPEN);
       expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).verdict).toBe('redirect');
@@ -155,7 +161,7 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
       const indexes = services.add({ id: 1, address: vip, port: PORT, protocol, affinityTimeout: 100, backends: [{ address: b, port: 1 }, { address: b, port: 2 }, { address: b, port: 3 }, { address: b, port: 4 }] });
       const chosen = (from: number): number => {
         sandbox.from(A, fromPod(A, family, vip, first(from, PORT)));
-        return sandbox.flows().find((flow) => flow.service?.side === 'request' && flow.source.port === from)?.service?.backend ?? -1;
+        return sandbox.flows().find((flow) => flow.service !== undefined && flow.source.port === from)?.service?.backend ?? -1;
       };
       const mine = chosen(4000);
       for (let port = 4001; port < 4020; port++) expect(chosen(port)).toBe(mine);
@@ -309,6 +315,7 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
     test('nobody outside speaks for the service, or for the backend of another device', () => {
       const [index] = remote(protocol);
       sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
+      sandbox.to(A, toPod(A, family, REMOTE[family], answer(BACKEND_PORT, 4000)), UPLINK);
       expect(sandbox.to(A, toPod(A, family, vip, layer(PORT, 4000)), UPLINK)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.UNKNOWN_FLOW });
       services.endBackend(index!);
       services.retarget(1, [services.addBackend(1, { address: b, port: BACKEND_PORT }, protocol)]);

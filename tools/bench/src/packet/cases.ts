@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { flowKeys, ROTATION } from './flow-table.ts';
+import { flowKeys, ROTATION, type PortRange } from './flow-table.ts';
 import { BURST, type PacketCase } from './measure.ts';
 import { UNIT } from './packet-benchmarks.ts';
 import { createPods, segment, type Pod, type Segment } from './pods.ts';
@@ -55,7 +55,8 @@ export async function buildCases({ wrapper, bpffs }: { wrapper: string; bpffs: s
 
 /** Closes the programs of cases. */
 export function disposeCases(cases: readonly PacketCase[]): void {
-  for (const { program, empty } of cases) {
+  for (const { program, empty, dispose } of cases) {
+    dispose?.();
     program[Symbol.dispose]();
     empty[Symbol.dispose]();
   }
@@ -81,23 +82,48 @@ async function drop(name: string, scene: Scene, stage: Stage, ports: number): Pr
   return pair(name, scene, stage, { packet, ports, verdict: TC_ACT.shot });
 }
 
-/**
- * Every packet of a burst opens a flow, of so many entries. Those of the burst before are deleted first, so that the table
- * has room.
- */
-export async function newFlow(name: string, scene: Scene, stage: Stage, entries = 1): Promise<PacketCase> {
+/** Every packet of a burst opens a flow. Those of the burst before are deleted first, so that the table has room. */
+export async function newFlow(name: string, scene: Scene, stage: Stage): Promise<PacketCase> {
   const packet = fromClient(scene, { family: 4, destinationPort: PORTS.fresh, flags: ['syn'] });
   const base = await pair(name, scene, stage, { packet, ports: BURST, verdict: TC_ACT.redirect });
-  const flows = stage.datapath.maps.cilium_flows;
-  let made: { keys: Uint8Array; count: number } | undefined;
+  const made = madeFlows(name, stage, { clientPorts: { first: ROTATION.first, count: BURST }, entries: 1 });
+  return { ...base, prepare: made.remove, verify: made.verify };
+}
+
+/**
+ * Every packet of a burst is the server's first answer to one that opened a flow through the service, off the clock. Their
+ * ports are others than newFlow()'s.
+ */
+export async function answer(name: string, scene: Scene, stage: Stage, server: Pod): Promise<PacketCase> {
+  const { client, wrapper } = scene;
+  const first = ROTATION.first + BURST;
+  const syn: WrappedPacket = { packet: fromClient(scene, { family: 4, destinationPort: PORTS.fresh, flags: ['syn'] }), ifindex: client.ifindex, ports: BURST, firstPort: first };
+  const packet = segment({ from: server, to: client, family: 4, sourcePort: PORTS.fresh, destinationPort: first, flags: ['syn', 'ack'] });
+  const base = await pair(name, scene, stage, { packet, ports: BURST, firstPort: first, rotate: 'destination', verdict: TC_ACT.redirect, ifindex: server.ifindex });
+  const opening = await wrapProgram(wrapper, stage.datapath.programs.fromContainer, syn);
+  const made = madeFlows(name, stage, { clientPorts: { first, count: BURST }, entries: 2 });
   return {
     ...base,
     prepare: () => {
+      made.remove();
+      opening.burst(BURST);
+    },
+    verify: made.verify,
+    dispose: () => opening[Symbol.dispose](),
+  };
+}
+
+/** The flows that a burst makes, so many entries for each packet: removed before the next one, and counted. */
+function madeFlows(name: string, { datapath }: Stage, { clientPorts, entries }: { clientPorts: PortRange; entries: number }): { remove: () => void; verify: () => void } {
+  const flows = datapath.maps.cilium_flows;
+  let made: { keys: Uint8Array; count: number } | undefined;
+  return {
+    remove: () => {
       if (made !== undefined) flows.deleteBatch(made.keys, made.count);
     },
     verify: () => {
       // Each burst uses the same ports, so the keys need to be collected only once; then their presence is enough.
-      made ??= flowKeys(flows, PORTS.fresh);
+      made ??= flowKeys(flows, PORTS.fresh, clientPorts);
       const last = made.keys.subarray((made.count - 1) * flows.keySize, made.count * flows.keySize);
       if (made.count !== BURST * entries || flows.lookup(last) === undefined) throw new Error(`measuring ${name}: ${made.count} flows were made by ${BURST} packets`);
     },
@@ -105,12 +131,22 @@ export async function newFlow(name: string, scene: Scene, stage: Stage, entries 
 }
 
 /** A packet through the shipped program; the client's, unless another device is named. */
-export async function pair(name: string, { wrapper, client }: Scene, { datapath }: Stage, spec: { packet: Uint8Array; ports: number; verdict: number; ifindex?: number }): Promise<PacketCase> {
-  const wrapped: WrappedPacket = { packet: spec.packet, ifindex: spec.ifindex ?? client.ifindex, ports: spec.ports, firstPort: ROTATION.first };
+export async function pair(name: string, { wrapper, client }: Scene, { datapath }: Stage, spec: PairSpec): Promise<PacketCase> {
+  const { packet, ports, ifindex = client.ifindex, firstPort = ROTATION.first, rotate = 'source' } = spec;
+  const wrapped: WrappedPacket = { packet, ifindex, ports, firstPort, rotate };
   return {
     name,
     program: await wrapProgram(wrapper, datapath.programs.fromContainer, wrapped),
     empty: await wrapProgram(wrapper, 'noop', wrapped),
     verdict: spec.verdict,
   };
+}
+
+interface PairSpec {
+  readonly packet: Uint8Array;
+  readonly ports: number;
+  readonly verdict: number;
+  readonly ifindex?: number;
+  readonly firstPort?: number;
+  readonly rotate?: 'source' | 'destination';
 }

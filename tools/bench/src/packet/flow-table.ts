@@ -37,12 +37,19 @@ export async function establish({ wrapper, program, client, server, service = se
   }
 }
 
-/** The keys of all flows with this port at either end, one after the other. */
-export function flowKeys(flows: RawMap, port: number): { keys: Uint8Array; count: number } {
+/** Ports from `first` up. */
+export interface PortRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The keys of all flows between this port and one of the client's, one after the other. */
+export function flowKeys(flows: RawMap, port: number, client: PortRange): { keys: Uint8Array; count: number } {
   const found: Uint8Array[] = [];
   for (const [key] of flows.entries()) {
     const view = new DataView(key.buffer, key.byteOffset);
-    if (view.getUint16(flowKeyOffsets.port0) === port || view.getUint16(flowKeyOffsets.port1) === port) found.push(key.slice());
+    const ends = [view.getUint16(flowKeyOffsets.port0), view.getUint16(flowKeyOffsets.port1)];
+    if (ends.includes(port) && ends.some((each) => each >= client.first && each < client.first + client.count)) found.push(key.slice());
   }
   const keys = new Uint8Array(found.length * flows.keySize);
   found.forEach((key, index) => keys.set(key, index * flows.keySize));

@@ -13,6 +13,8 @@ export interface PacketCase {
   readonly prepare?: () => void | Promise<void>;
   /** Called after each burst, off the clock; throws when the programs did not do what is being measured. */
   readonly verify?: () => void;
+  /** Closes what the case has besides its programs. */
+  readonly dispose?: () => void;
 }
 
 /** Nanoseconds per packet, net of the empty program. */

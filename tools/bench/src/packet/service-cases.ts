@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { disposeCases, fromClient, newFlow, pair, TC_ACT, unit, type Cases, type Scene } from './cases.ts';
+import { answer, disposeCases, fromClient, newFlow, pair, TC_ACT, unit, type Cases, type Scene } from './cases.ts';
 import { ROTATION } from './flow-table.ts';
 import type { PacketCase } from './measure.ts';
 import { createPods, segment, serviceFor } from './pods.ts';
@@ -25,7 +25,8 @@ export async function buildServiceCases({ wrapper, bpffs }: { wrapper: string; b
     await pair(LOCAL_BESIDE_SERVICES, direct, stage, { ...established, packet: fromClient(direct, { family: 4, destinationPort: PORTS.alsoAllowed, flags: ['ack'] }) }),
     await pair('packet/clusterip-established', viaService, stage, { ...established, packet: fromClient(viaService, { family: 4, destinationPort: PORTS.allowed, flags: ['ack'] }) }),
     await pair('packet/clusterip-reply', direct, stage, { ...established, packet: reply, ifindex: server.ifindex }),
-    await newFlow('packet/clusterip-new', viaService, stage, 2),
+    await newFlow('packet/clusterip-new', viaService, stage),
+    await answer('packet/clusterip-answer', viaService, stage, server),
     await xdpCase('packet/xdp-snat-maglev-established', wrapper, xdp, 'snat'),
     await xdpCase('packet/xdp-dsr-ipip-established', wrapper, xdp, 'dsr'),
   ];

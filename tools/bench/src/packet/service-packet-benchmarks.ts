@@ -10,7 +10,7 @@ const AGAINST_LOCAL: readonly string[] = ['packet/clusterip-established', 'packe
 
 /** Costs of single packets to services through the shipped programs. */
 export const servicePacketBenchmarks: Benchmark = {
-  names: [...AGAINST_LOCAL, 'packet/clusterip-new', 'packet/xdp-snat-maglev-established', 'packet/xdp-dsr-ipip-established'],
+  names: [...AGAINST_LOCAL, 'packet/clusterip-new', 'packet/clusterip-answer', 'packet/xdp-snat-maglev-established', 'packet/xdp-dsr-ipip-established'],
   run,
 };
 
