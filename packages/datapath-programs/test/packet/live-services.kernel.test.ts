@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { A, B } from './frames.ts';
-import { attachPod, Peer, prepareNode, removePod, ROUTER4, ROUTER6, type LivePod } from './live.ts';
+import { attachPod, Peer, prepareNode, removePod, ROUTER4, ROUTER6, runIn, type LivePod } from './live.ts';
 import { ALLOW, DENY, OPEN, Sandbox } from './sandbox.ts';
 import { Services } from './services.ts';
 import type { Namespace } from '@cilium-ts/netlink';
@@ -16,6 +16,11 @@ const peer = (netns: Namespace): Peer => {
   peers.push(made);
   return made;
 };
+
+/** One rule of nftables in a namespace. */
+function filter(netns: Namespace, hook: string, rule: string): void {
+  expect(runIn(netns, ['nft', `table inet test { chain only { type filter hook ${hook} priority 0; ${rule}; }; }`])).toEqual({ status: 0, output: '' });
+}
 
 beforeEach(async () => {
   peers = [];
@@ -63,11 +68,35 @@ describe.each([
     { what: 'another pod', address: other },
     { what: 'the pod itself', address: mine },
     { what: 'the node', address: node },
-  ])('whose backend, $what, has closed its port says so: TCP by a reset, UDP by an ICMP error', async ({ address }) => {
+  ])('whose backend, $what, has closed its port says so: TCP by a reset, for which one entry is enough, UDP by an ICMP error', async ({ address }) => {
     add(address);
     const client = peer(a.netns);
     expect(await client.connect('web', vip, 80)).toBe('ECONNREFUSED');
+    expect(sandbox.flows().map((flow) => [flow.service?.side, flow.state])).toEqual([['reply', ['reset', 'confirmed', 'unanswered']]]);
     expect(await client.ask(vip, 53)).toBe('ECONNREFUSED');
+  });
+
+  test.each([
+    { what: 'on its way to the node', at: (): Namespace => b.netns, hook: 'output' },
+    { what: 'on its way to the client', at: (): Namespace => a.netns, hook: 'input' },
+  ])('is reached though its first answer gets lost $what', async ({ at, hook }) => {
+    add(other);
+    const [client, server] = [peer(a.netns), peer(b.netns)];
+    await server.listen(other, 8080);
+    filter(at(), hook, 'tcp flags & (syn | ack) == (syn | ack) limit rate 1/day burst 1 packets counter drop');
+    expect(await client.connect('web', vip, 80, 0, 20_000)).toBe('ok');
+    expect(await client.echo('web', 1000)).toBe('ok');
+    expect(runIn(at(), ['nft', 'list', 'table', 'inet', 'test']).output).toContain('packets 1 ');
+    expect(sandbox.flows().map((flow) => [flow.service?.side, flow.state]).sort()).toEqual([['reply', ['confirmed']], ['request', ['confirmed']]]);
+  });
+
+  test('that does not answer costs one entry for each SYN', async () => {
+    add(other);
+    const client = peer(a.netns);
+    filter(b.netns, 'input', 'tcp dport 8080 drop');
+    const tries = Array.from({ length: 30 }, (_, n) => client.connect(`${n}`, vip, 80));
+    expect(new Set(await Promise.all(tries))).toEqual(new Set(['timeout']));
+    expect(sandbox.flows().map((flow) => [flow.service?.side, flow.state])).toEqual(Array.from(tries, () => ['reply', ['unanswered']]));
   });
 
   test('without backends refuses at once', async () => {

@@ -95,10 +95,10 @@ const arrival = (s) => {
   s.arrived = () => { if (!s.received) return; s.received = 0; s.arrived = undefined; clearTimeout(timer); say('ok'); };
   s.arrived();
 };
-const connect = (id, host, port, localPort) => {
+const connect = (id, host, port, localPort, patience) => {
   const s = net.connect({ host, port, ...(localPort && { localPort }) }); sockets.set(id, s); s.received = 0;
   const end = (text) => { clearTimeout(timer); say(text); s.settled = true; };
-  const timer = setTimeout(() => { s.destroy(); end('timeout'); }, 1500);
+  const timer = setTimeout(() => { s.destroy(); end('timeout'); }, patience);
   s.on('connect', () => end('ok')); s.on('error', (e) => { if (!s.settled) end(e.code); });
   s.on('data', (d) => { s.received += d.length; s.arrived?.(); });
 };
@@ -115,9 +115,9 @@ const ask = (address, port, size) => {
   s.connect(port, address, () => { s.send(sent); again = setInterval(() => s.send(sent), 200); });
 };
 lines.on('line', (line) => {
-  const [command, id, address, port, local] = line.split(' '); const s = sockets.get(id);
+  const [command, id, address, port, local, patience] = line.split(' '); const s = sockets.get(id);
   if (command === 'listen') net.createServer(serve).listen(Number(port), address, () => say('ok'));
-  else if (command === 'connect') connect(id, address, Number(port), Number(local ?? 0));
+  else if (command === 'connect') connect(id, address, Number(port), Number(local), Number(patience));
   else if (command === 'echo') { s.received = 0; s.write('x'.repeat(Number(address))); arrival(s); }
   else if (command === 'push') arrival(s);
   else if (command === 'send') s.write('hello', () => say('ok'));
@@ -156,8 +156,8 @@ export class Peer {
   }
 
   /** `ok`, `timeout` or the name of the errno. */
-  connect(id: string, address: string, port: number, localPort?: number): Promise<string> {
-    return this.#ask(`connect ${id} ${address} ${port}${localPort === undefined ? '' : ` ${localPort}`}`);
+  connect(id: string, address: string, port: number, localPort = 0, milliseconds = 1500): Promise<string> {
+    return this.#ask(`connect ${id} ${address} ${port} ${localPort} ${milliseconds}`);
   }
 
   echo(id: string, size = 1): Promise<string> {

@@ -53,12 +53,17 @@ export class Services {
     return indexes;
   }
 
-  addBackend(pool: number, { address, port }: TestBackend, protocol: number): number {
+  addBackend(pool: number, each: TestBackend, protocol: number): number {
     const index = this.#nextBackend++;
+    this.setBackend(index, pool, each, protocol);
+    return index;
+  }
+
+  /** Gives a backend's place to another, or to the same anew. */
+  setBackend(index: number, pool: number, { address, port }: TestBackend, protocol: number): void {
     this.#backends.bytes.set(encodeBytes(backend, {
       address: key16(address), generation: ++this.#generation, pool, port, protocol, state: 0, zone: 0, flags: 0, reserved: new Uint8Array(2),
     }), index * backend.size);
-    return index;
   }
 
   #run(indexes: readonly number[]): bigint {
