@@ -84,7 +84,7 @@ describe.each([
     const [client, server] = [peer(a.netns), peer(b.netns)];
     await server.listen(other, 8080);
     filter(at(), hook, 'tcp flags & (syn | ack) == (syn | ack) limit rate 1/day burst 1 packets counter drop');
-    expect(await client.connect('web', vip, 80, 0, 20_000)).toBe('ok');
+    expect(await client.connectAtLast('web', vip, 80)).toBe('ok');
     expect(await client.echo('web', 1000)).toBe('ok');
     expect(runIn(at(), ['nft', 'list', 'table', 'inet', 'test']).output).toContain('packets 1 ');
     expect(sandbox.flows().map((flow) => [flow.service?.side, flow.state]).sort()).toEqual([['reply', ['confirmed']], ['request', ['confirmed']]]);

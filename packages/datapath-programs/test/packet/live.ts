@@ -156,8 +156,13 @@ export class Peer {
   }
 
   /** `ok`, `timeout` or the name of the errno. */
-  connect(id: string, address: string, port: number, localPort = 0, milliseconds = 1500): Promise<string> {
-    return this.#ask(`connect ${id} ${address} ${port} ${localPort} ${milliseconds}`);
+  connect(id: string, address: string, port: number, localPort = 0): Promise<string> {
+    return this.#ask(`connect ${id} ${address} ${port} ${localPort} 1500`);
+  }
+
+  /** The same with time for a SYN to be sent again. */
+  connectAtLast(id: string, address: string, port: number): Promise<string> {
+    return this.#ask(`connect ${id} ${address} ${port} 0 20000`);
   }
 
   echo(id: string, size = 1): Promise<string> {
