@@ -7,7 +7,7 @@ export const PORTS = [0, 1, 53, 79, 80, 81, 100, 443, 6379, 8080, 8443, 9092, 65
 export const PORT_NAMES = ['http', 'metrics', 'dns'];
 export const ICMP_TYPES = [0, 1, 3, 8, 128, 129, 135, 255];
 
-export const PREFIXES = ['198.51.100.0/24', '198.51.100.128/25', '203.0.113.0/24', '203.0.113.7/32', '0.0.0.0/0', '2001:db8:c::/64', '2001:db8:c::1/128', '::/0', '10.0.0.0/8', 'fd00::/8'];
+export const PREFIXES = ['198.51.100.0/24', '198.51.100.128/25', '203.0.113.0/24', '203.0.113.7/32', '0.0.0.0/0', '2001:db8:c::/64', '2001:db8:c::1/128', '::/0', '10.0.0.0/8', '10.7.0.0/31', '172.30.0.0/16', 'fd00::/8'];
 export const prefix = fc.constantFrom(...PREFIXES);
 
 /** Prefixes with exceptions inside of them. */
