@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { NOTHING } from './generators/features.ts';
 import { cases, check } from './library/cases.ts';
+import { holds } from './library/holds.ts';
 
 /** What everybody has to agree on: at least so many triples of policies, identities and packet. */
 const TRIPLES = 5000;
@@ -9,7 +10,7 @@ const TRIPLES = 5000;
 test('simulator, compiled rows and explanation agree on random policies, identities and packets', { timeout: 300_000 }, () => {
   const tally = new Map<string, number>();
   let triples = 0;
-  fc.assert(
+  holds(
     fc.property(cases(NOTHING), (one) => {
       triples += check(one, tally);
     }),

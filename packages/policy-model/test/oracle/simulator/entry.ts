@@ -31,6 +31,8 @@ export interface Entry {
 /** What one port rule asks of a proxy. */
 export interface ProxyAsk {
   readonly parser: string;
+  /** The parser, and the listener's own name: what asks have to share in order to be united. */
+  readonly name: string;
   /** Smaller wins. */
   readonly rank: number;
   readonly serverNames: readonly string[];

@@ -1,5 +1,5 @@
 import type { ProxyAsk } from './entry.ts';
-import type { Json, SimPacket, SimRequest } from './tables.ts';
+import type { Answer, Json, SimPacket, SimRequest } from './tables.ts';
 
 /** Smaller wins; a listener may bring a priority of its own. */
 const RANKS: Readonly<Record<string, number>> = { http: 101, kafka: 106, generic: 111, tls: 116, dns: 121, listener: 126 };
@@ -8,33 +8,35 @@ const RANKS: Readonly<Record<string, number>> = { http: 101, kafka: 106, generic
 export function proxyAsk(rule: Json): ProxyAsk | undefined {
   const serverNames: string[] = rule.serverNames ?? [];
   const { http = [], kafka = [], dns = [], l7proto, l7 = [] } = rule.rules ?? {};
-  const ask = (kind: string, rules: readonly Json[], parser = kind): ProxyAsk => ({ parser, rank: RANKS[kind]!, serverNames, rules });
+  const ask = (kind: string, rules: readonly Json[], parser = kind): ProxyAsk => ({ parser, name: parser, rank: RANKS[kind]!, serverNames, rules });
   if (rule.listener !== undefined) {
     const { name, priority = 0 } = rule.listener;
-    return { ...ask('listener', [], `listener ${name}`), rank: priority === 0 ? RANKS['listener']! : priority };
+    return { ...ask('listener', []), name: `listener ${name}`, rank: priority === 0 ? RANKS['listener']! : priority };
   }
   if (http.length > 0) return ask('http', http);
   if (kafka.length > 0) return ask('kafka', kafka);
   if (dns.length > 0) return ask('dns', dns);
-  if (l7proto !== undefined) return ask('generic', l7, l7proto);
+  if (l7proto !== undefined) return ask('generic', l7, `generic:${l7proto}`);
   const tls = serverNames.length > 0 || rule.terminatingTLS !== undefined || rule.originatingTLS !== undefined;
   return tls ? ask('tls', []) : undefined;
 }
 
 /** What a proxy makes of a connection: `undefined` where none looks at it. */
-export function proxyVerdict(asks: readonly (ProxyAsk | undefined)[], open: boolean, packet: SimPacket): { parser: string; passes: boolean } | undefined {
+export function proxyVerdict(asks: readonly (ProxyAsk | undefined)[], open: boolean, packet: SimPacket): { parser: string; passes: Answer } | undefined {
   const proxied = asks.filter((ask) => ask !== undefined);
   if (proxied.length === 0) return undefined;
   // Of two parsers of the same rank the first by name wins.
-  const [first] = [...proxied].sort((a, b) => a.rank - b.rank || (a.parser < b.parser ? -1 : 1));
-  const winners = proxied.filter(({ parser, rank }) => parser === first!.parser && rank === first!.rank);
-  const everything = open || asks.includes(undefined);
-  return { parser: first!.parser, passes: everything || (namePasses(winners, packet.serverName) && requestPasses(winners, packet.request)) };
+  const [first] = [...proxied].sort((a, b) => a.rank - b.rank || (a.name < b.name ? -1 : 1));
+  const winners = proxied.filter(({ name, rank }) => name === first!.name && rank === first!.rank);
+  if (open || asks.includes(undefined)) return { parser: first!.parser, passes: 'yes' };
+  const answers = [namePasses(winners, packet.serverName), first!.parser === 'listener' ? 'unknown' : requestPasses(winners, packet.request)];
+  return { parser: first!.parser, passes: answers.includes('no') ? 'no' : answers.includes('unknown') ? 'unknown' : 'yes' };
 }
 
-function namePasses(asks: readonly ProxyAsk[], serverName: string | undefined): boolean {
-  if (asks.some(({ serverNames }) => serverNames.length === 0)) return true;
-  return serverName !== undefined && asks.some(({ serverNames }) => serverNames.some((name) => serverNameMatches(name, serverName)));
+function namePasses(asks: readonly ProxyAsk[], serverName: string | undefined): Answer {
+  if (asks.some(({ serverNames }) => serverNames.length === 0)) return 'yes';
+  if (serverName === undefined) return 'unknown';
+  return asks.some(({ serverNames }) => serverNames.some((name) => serverNameMatches(name, serverName))) ? 'yes' : 'no';
 }
 
 /** `*` at the beginning stands for one label, `**` for one or more. */
@@ -45,18 +47,17 @@ function serverNameMatches(pattern: string, name: string): boolean {
   return labels.length === wanted.length && wanted.every((label, i) => (label === '*' && i === 0 ? labels[i] !== '' : label === labels[i]));
 }
 
-/** Without a request the connection alone is judged: no rule stands against it. */
-function requestPasses(asks: readonly ProxyAsk[], request: SimRequest | undefined): boolean {
-  if (request === undefined) return true;
-  if (asks.some(({ rules }) => rules.length === 0)) return true;
-  return asks.some(({ rules, parser }) => rules.some((rule) => ruleMatches(parser, rule, request)));
+function requestPasses(asks: readonly ProxyAsk[], request: SimRequest | undefined): Answer {
+  if (asks.some(({ rules }) => rules.length === 0)) return 'yes';
+  if (request === undefined) return 'unknown';
+  return asks.some(({ rules, parser }) => rules.some((rule) => ruleMatches(parser, rule, request))) ? 'yes' : 'no';
 }
 
 function ruleMatches(parser: string, rule: Json, request: SimRequest): boolean {
   if (parser === 'http') return request.kind === 'http' && httpMatches(rule, request);
   if (parser === 'kafka') return request.kind === 'kafka' && kafkaMatches(rule, request);
   if (parser === 'dns') return request.kind === 'dns' && nameMatches(rule, request.name);
-  return request.kind === 'generic' && request.parser === parser && Object.entries(rule).every(([key, value]) => request.fields[key] === value);
+  return request.kind === 'generic' && `generic:${request.parser}` === parser && Object.entries(rule).every(([key, value]) => request.fields[key] === value);
 }
 
 function httpMatches(rule: Json, request: Extract<SimRequest, { kind: 'http' }>): boolean {

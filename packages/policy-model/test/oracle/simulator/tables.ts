@@ -65,14 +65,17 @@ export type SimRequest =
   | { readonly kind: 'dns'; readonly name: string }
   | { readonly kind: 'generic'; readonly parser: string; readonly fields: Readonly<Record<string, string>> };
 
+/** `unknown`: it depends on a request or a server name that was not given. */
+export type Answer = 'yes' | 'no' | 'unknown';
+
 /** What the policies of one side say. */
 export interface SimVerdict {
   /** `none`: the side is no endpoint that policies apply to. */
   readonly action: 'none' | 'allow' | 'deny' | 'deny-default';
   /** Whether a proxy has to look at the connection. */
   readonly proxy?: string;
-  /** Whether the proxy would let the request pass; only with `proxy` and a request or server name. */
-  readonly passes?: boolean;
+  /** Whether the proxy would let pass what is known of the connection; only with `proxy`. */
+  readonly passes?: Answer;
   /** What decided, for messages. */
   readonly why: string;
 }
