@@ -175,6 +175,6 @@ function* peersOf(resources: readonly PolicyResource[]): Iterable<Peer> {
   for (const { rules } of resources) for (const { peers } of rules) if (peers.kind === 'peers') yield* peers.peers;
 }
 
-function optionsKey({ enforcement, allowLocalhost, ipv4, ipv6, clusterName, defaultLocalCluster, hostFirewall = false }: PolicyOptions): string {
-  return JSON.stringify([enforcement, allowLocalhost, ipv4, ipv6, clusterName, defaultLocalCluster, hostFirewall]);
+function optionsKey({ enforcement, allowLocalhost, ipv4, ipv6, clusterName, defaultLocalCluster, hostFirewall = false, strictNetworkPolicy = false }: PolicyOptions): string {
+  return JSON.stringify([enforcement, allowLocalhost, ipv4, ipv6, clusterName, defaultLocalCluster, hostFirewall, strictNetworkPolicy]);
 }

@@ -1,4 +1,4 @@
-import type { Identity, NumericIdentity, Selector } from '@cilium-ts/identity';
+import type { Identity, LabelSet, NumericIdentity, Selector } from '@cilium-ts/identity';
 import { selectorMatches } from '@cilium-ts/identity';
 import { createLabelIndex } from './label-index.ts';
 import { createSelectorIndex } from './selector-index.ts';
@@ -47,12 +47,13 @@ interface Entry extends SelectorEntry {
 }
 
 interface PeerState extends PeerRecord {
+  readonly labels: LabelSet;
   readonly entries: Set<Entry>;
 }
 
-/** An empty index. */
-export function createPeerIndex(): PeerIndex {
-  return new Index();
+/** An empty index, in which identities are found by their labels, or by those that a function makes of them. */
+export function createPeerIndex(labelsOf = ({ labels }: Identity): LabelSet => labels): PeerIndex {
+  return new Index(labelsOf);
 }
 
 class Index implements PeerIndex {
@@ -65,6 +66,11 @@ class Index implements PeerIndex {
   readonly #freeSlots: number[] = [];
   #slots = 0;
   #sorted: readonly PeerState[] | undefined = [];
+  readonly #labelsOf: (identity: Identity) => LabelSet;
+
+  constructor(labelsOf: (identity: Identity) => LabelSet) {
+    this.#labelsOf = labelsOf;
+  }
 
   get selectors(): number {
     return this.#entries.size;
@@ -82,10 +88,11 @@ class Index implements PeerIndex {
     const known = this.#records.get(identity.id);
     if (known !== undefined && (known.identity.labels === identity.labels || known.identity.labels.text === identity.labels.text)) return undefined;
     const replaced = this.remove(identity.id);
-    const record: PeerState = { identity, slot: this.#freeSlots.pop() ?? this.#slots++, entries: new Set() };
+    const labels = this.#labelsOf(identity);
+    const record: PeerState = { identity, labels, slot: this.#freeSlots.pop() ?? this.#slots++, entries: new Set() };
     this.#records.set(identity.id, record);
-    this.#labels.add(identity.labels, record);
-    this.#selectors.candidates(identity.labels, (entry) => this.#relate(entry, record));
+    this.#labels.add(labels, record);
+    this.#selectors.candidates(labels, (entry) => this.#relate(entry, record));
     this.#changed();
     return { record, replaced };
   }
@@ -94,7 +101,7 @@ class Index implements PeerIndex {
     const record = this.#records.get(id);
     if (record === undefined) return undefined;
     this.#records.delete(id);
-    this.#labels.remove(record.identity.labels, record);
+    this.#labels.remove(record.labels, record);
     this.#freeSlots.push(record.slot);
     // The entries stay known: whoever is told of the removal may have to undo what they led to.
     for (const entry of record.entries) entry.members.delete(record);
@@ -132,7 +139,7 @@ class Index implements PeerIndex {
 
   #relate(entry: Entry, record: PeerState): void {
     this.evaluations++;
-    if (!selectorMatches(entry.selector, record.identity.labels)) return;
+    if (!selectorMatches(entry.selector, record.labels)) return;
     entry.members.add(record);
     record.entries.add(entry);
   }

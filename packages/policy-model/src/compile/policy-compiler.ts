@@ -1,6 +1,7 @@
 import type { Identity } from '@cilium-ts/identity';
 import type { NamedPort } from '../directory/directory.ts';
 import type { PolicyOptions } from '../model/options.ts';
+import { labelsUnder } from './by-address.ts';
 import type { CompiledPolicy } from './compiled-policy.ts';
 import { compiledPolicy } from './compiled-policy.ts';
 import type { DirectionPlan, Pools } from './direction-plan.ts';
@@ -48,7 +49,7 @@ const MAX_PLANS = 4096;
 
 /** A compiler for a source whose resources are immutable and whose revision grows with every change. */
 export function createPolicyCompiler(source: RuleSource, pools: Pools, options: PolicyOptions): PolicyCompiler {
-  const peers = createPeerIndex();
+  const peers = createPeerIndex(labelsUnder(options));
   const book = createRuleBook(source, options);
   const plans = new Map<string, Plans>();
   const context: PlanContext = { options, peers, directory: source.directory, pools };

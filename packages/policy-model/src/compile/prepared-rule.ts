@@ -56,8 +56,8 @@ export interface PrepareContext {
 }
 
 /** Whether the rule has to be prepared again when what it refers to changes. */
-export function isDynamic({ peers }: Rule): boolean {
-  return peers.kind === 'peers' && peers.peers.some(dependsOnReferences);
+export function isDynamic({ peers }: Rule, options: PolicyOptions): boolean {
+  return peers.kind === 'peers' && peers.peers.some((peer) => dependsOnReferences(peer, options));
 }
 
 /** Prepares a rule. */
@@ -65,7 +65,7 @@ export function prepareRule(rule: Rule, place: RulePlace, { options, references,
   const selectors = new Map<string, Selector>();
   let everybody = rule.peers.kind === 'any';
   for (const peer of rule.peers.kind === 'peers' ? rule.peers.peers : []) {
-    for (const chosen of resolvePeer(peer, options, references)) {
+    for (const chosen of resolvePeer(peer, { options, references, action: rule.action })) {
       if (chosen.requirements.length === 0) everybody = true;
       else selectors.set(chosen.text, chosen);
     }

@@ -3,6 +3,7 @@ import { selectorMatches } from '@cilium-ts/identity';
 import type { PolicyDirectory } from '../directory/directory.ts';
 import type { PolicyOptions } from '../model/options.ts';
 import type { PolicyResource } from '../model/resource.ts';
+import type { Rule } from '../model/rule.ts';
 import type { PrepareContext, PreparedRule } from './prepared-rule.ts';
 import { isDynamic, prepareRule } from './prepared-rule.ts';
 import type { PeerReferences } from './resolve-peer.ts';
@@ -45,17 +46,18 @@ export function createRuleBook(source: RuleSource, options: PolicyOptions): Rule
   let numbers = 0;
   const context: PrepareContext = { options, references: source, number: () => ++numbers };
   let revision = 0;
-  let references = source.directory.referencesRevision;
+  const referred = (): number => source.directory.referencesRevision + (options.strictNetworkPolicy === true ? source.directory.addressesRevision : 0);
+  let references = referred();
   return {
     sync() {
-      if (revision === source.revision && references === source.directory.referencesRevision) return NO_CHANGES;
-      const changes: MutableChanges = { removed: [], added: [], turned: new Set(), groups: references !== source.directory.referencesRevision };
+      if (revision === source.revision && references === referred()) return NO_CHANGES;
+      const changes: MutableChanges = { removed: [], added: [], turned: new Set(), groups: references !== referred() };
       if (revision !== source.revision) turnPages(pages, source.resources(), context, changes);
       if (changes.groups) refreshDynamic(pages, context, changes);
       for (const prepared of changes.removed) subjects.remove(prepared.rule.subject, prepared);
       for (const prepared of changes.added) subjects.add(prepared.rule.subject, prepared);
       ({ revision } = source);
-      references = source.directory.referencesRevision;
+      references = referred();
       return changes;
     },
     select: (labels) => selectRules(subjects, labels),
@@ -86,14 +88,19 @@ function turnPages(pages: Map<string, Page>, resources: Iterable<PolicyResource>
   }
 }
 
+/** Whether a rule is one: by its own words a NetworkPolicy has none in directions that it does not list. */
+function counts({ unlisted }: Rule, { strictNetworkPolicy = false }: PolicyOptions): boolean {
+  return !(unlisted === true && strictNetworkPolicy);
+}
+
 function replacePage(pages: Map<string, Page>, resource: PolicyResource, context: PrepareContext, changes: MutableChanges): void {
-  const rules = resource.rules.map((rule, index) => prepareRule(rule, { resource: resource.key, index }, context));
+  const rules = resource.rules.flatMap((rule, index) => (counts(rule, context.options) ? [prepareRule(rule, { resource: resource.key, index }, context)] : []));
   const before = pages.get(resource.key);
   changes.turned.add(resource.key);
   changes.groups ||= (before?.resource.group ?? resource.group) !== undefined;
   changes.removed.push(...(before?.rules ?? []));
   changes.added.push(...rules);
-  pages.set(resource.key, { resource, rules, dynamic: resource.rules.some(isDynamic) });
+  pages.set(resource.key, { resource, rules, dynamic: resource.rules.some((rule) => isDynamic(rule, context.options)) });
 }
 
 /** Prepares again the rules that refer to something, and replaces those for which it means something else now. */
@@ -101,7 +108,7 @@ function refreshDynamic(pages: Map<string, Page>, context: PrepareContext, chang
   for (const page of pages.values()) {
     if (!page.dynamic || changes.turned.has(page.resource.key)) continue;
     const rules = page.rules.map((prepared) => {
-      if (!isDynamic(prepared.rule)) return prepared;
+      if (!isDynamic(prepared.rule, context.options)) return prepared;
       const again = prepareRule(prepared.rule, prepared.place, context);
       if (samePeers(prepared, again)) return prepared;
       changes.removed.push(prepared);

@@ -56,7 +56,7 @@ export function planDirection(direction: Direction, selected: SelectedSubject, p
   return createDirectionPlan({
     rules,
     enforcement,
-    allowHost: direction === 'ingress' && context.options.allowLocalhost,
+    allowHost: direction === 'ingress' && context.options.allowLocalhost && context.options.strictNetworkPolicy !== true,
     subjectPorts: direction === 'ingress' ? ports : undefined,
     peers: context.peers,
     directory: context.directory,

@@ -40,7 +40,8 @@ export interface NamedPort {
 export type DirectoryChange =
   | { readonly kind: 'service'; readonly namespace: string; readonly name: string }
   | { readonly kind: 'group'; readonly group: string }
-  | { readonly kind: 'named-ports'; readonly identity: NumericIdentity };
+  | { readonly kind: 'named-ports'; readonly identity: NumericIdentity }
+  | { readonly kind: 'addresses'; readonly identity: NumericIdentity };
 
 /** What rules refer to beyond labels: services, groups of cloud providers, names of ports. Filled by its owner. */
 export interface PolicyDirectory {
@@ -48,17 +49,27 @@ export interface PolicyDirectory {
   readonly revision: number;
   /** The same of services and groups alone, on which it depends whom rules mean. */
   readonly referencesRevision: number;
+  /** The same of addresses alone. */
+  readonly addressesRevision: number;
   setService(service: ServiceDescription): void;
   removeService(namespace: string, name: string): void;
   /** The addresses of a provider's group, by its text in `GroupPeer.group`; none: the group is forgotten. */
   setGroup(group: string, prefixes: readonly Cidr[]): void;
   /** The names that the containers of an identity's pods give to ports, of all its pods together; none: forgotten. */
   setNamedPorts(identity: NumericIdentity, ports: readonly NamedPort[]): void;
+  /**
+   * Where the pods or nodes of an identity are, all of them together; none: forgotten. Only needed where
+   * `strictNetworkPolicy` is on, so that prefixes can mean them.
+   */
+  setAddresses(identity: NumericIdentity, addresses: readonly IpAddress[]): void;
   /** The services that a rule means, by ascending namespace and name. */
   services(reference: ServiceReference): readonly ServiceEntry[];
   allServices(): readonly ServiceEntry[];
   group(group: string): readonly Cidr[];
   namedPorts(identity: NumericIdentity): readonly NamedPort[];
+  addresses(identity: NumericIdentity): readonly IpAddress[];
+  /** Everybody whose addresses are known. */
+  allAddresses(): Iterable<readonly [NumericIdentity, readonly IpAddress[]]>;
   /** Calls the listener after every change, until the result is called. */
   subscribe(listener: (change: DirectoryChange) => void): () => void;
 }
@@ -71,9 +82,11 @@ export function createPolicyDirectory(): PolicyDirectory {
 class Directory implements PolicyDirectory {
   revision = 1;
   referencesRevision = 1;
+  addressesRevision = 1;
   readonly #services = new Map<string, { readonly entry: ServiceEntry; readonly text: string }>();
   readonly #groups = new Map<string, readonly Cidr[]>();
   readonly #ports = new Map<NumericIdentity, readonly NamedPort[]>();
+  readonly #addresses = new Map<NumericIdentity, readonly IpAddress[]>();
   readonly #listeners = new Set<(change: DirectoryChange) => void>();
 
   setService(service: ServiceDescription): void {
@@ -106,6 +119,14 @@ class Directory implements PolicyDirectory {
     this.#changed({ kind: 'named-ports', identity });
   }
 
+  setAddresses(identity: NumericIdentity, addresses: readonly IpAddress[]): void {
+    const sorted = [...new Map(addresses.map((address) => [address.text, address]))].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, address]) => address);
+    if (sameTexts(sorted, this.addresses(identity))) return;
+    if (sorted.length === 0) this.#addresses.delete(identity);
+    else this.#addresses.set(identity, sorted);
+    this.#changed({ kind: 'addresses', identity });
+  }
+
   services(reference: ServiceReference): readonly ServiceEntry[] {
     if ('name' in reference) {
       const found = this.#services.get(serviceKey(reference.namespace, reference.name));
@@ -127,6 +148,14 @@ class Directory implements PolicyDirectory {
     return this.#ports.get(identity) ?? [];
   }
 
+  addresses(identity: NumericIdentity): readonly IpAddress[] {
+    return this.#addresses.get(identity) ?? [];
+  }
+
+  allAddresses(): Iterable<readonly [NumericIdentity, readonly IpAddress[]]> {
+    return this.#addresses;
+  }
+
   subscribe(listener: (change: DirectoryChange) => void): () => void {
     // A function of its own, so that one subscribed twice is called twice and removed once.
     const own = (change: DirectoryChange): void => listener(change);
@@ -136,7 +165,8 @@ class Directory implements PolicyDirectory {
 
   #changed(change: DirectoryChange): void {
     this.revision++;
-    if (change.kind !== 'named-ports') this.referencesRevision++;
+    if (change.kind === 'addresses') this.addressesRevision++;
+    else if (change.kind !== 'named-ports') this.referencesRevision++;
     for (const listener of [...this.#listeners]) listener(change);
   }
 }
@@ -158,7 +188,7 @@ function uniquePrefixes(prefixes: readonly Cidr[]): readonly Cidr[] {
   return [...new Map(prefixes.map((prefix) => [prefix.text, prefix]))].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, prefix]) => prefix);
 }
 
-const sameTexts = (a: readonly Cidr[], b: readonly Cidr[]): boolean => a.length === b.length && a.every(({ text }, i) => text === b[i]!.text);
+const sameTexts = (a: readonly { readonly text: string }[], b: readonly { readonly text: string }[]): boolean => a.length === b.length && a.every(({ text }, i) => text === b[i]!.text);
 
 /** Names in lower case, sorted, once each. */
 export function canonicalNamedPorts(ports: readonly NamedPort[]): readonly NamedPort[] {

@@ -68,7 +68,7 @@ export function evaluateRule(rule: Rule, context: RuleContext): RuleOutcome {
   const failed: PeerMatch[] = [];
   let chosen = false;
   for (const peer of peers.peers) {
-    const match = matchPeer(peer, context);
+    const match = matchPeer(peer, context, rule.action);
     if (!match.matches) failed.push(match);
     else {
       chosen = true;

@@ -33,12 +33,14 @@ export function explainDirection(request: DirectionRequest): DirectionExplanatio
   const { direction, source, endpoint, peer, options } = request;
   if (!isEndpoint(endpoint.labels, options)) return open(direction, 'no-endpoint');
   if (options.enforcement === 'never') return open(direction, 'enforcement-never');
-  const rules = ruleIndex(source).rulesFor(endpoint.labels, direction);
+  const strict = options.strictNetworkPolicy === true;
+  const selected = ruleIndex(source).rulesFor(endpoint.labels, direction);
+  const rules = strict ? { ...selected, normal: selected.normal.filter(({ unlisted }) => unlisted !== true) } : selected;
   const closed = defaultDeny(endpoint.labels, rules.normal, options);
   if (closed === undefined && rules.admin.length + rules.normal.length + rules.baseline.length === 0) return open(direction, 'no-rules');
-  const context: RuleContext = { labels: peer.labels, source, options, packet: request.packet, namedPorts: request.namedPorts };
+  const context: RuleContext = { labels: peer.labels, id: peer.id, source, options, packet: request.packet, namedPorts: request.namedPorts };
   const outcomes = evaluateTiers(rules, context);
-  const allowHost = direction === 'ingress' && options.allowLocalhost && peer.id === RESERVED.host;
+  const allowHost = direction === 'ingress' && options.allowLocalhost && !strict && peer.id === RESERVED.host;
   return conclude(request, outcomes, { closed, decision: decide(outcomes, { defaultDeny: closed !== undefined, allowHost }) });
 }
 

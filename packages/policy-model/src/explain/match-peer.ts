@@ -1,11 +1,11 @@
-import type { Cidr } from '@cilium-ts/core';
-import { cidrContains } from '@cilium-ts/core';
-import type { LabelSet, Requirement, Selector } from '@cilium-ts/identity';
+import type { Cidr, IpAddress } from '@cilium-ts/core';
+import { cidrContains, hostCidr } from '@cilium-ts/core';
+import type { LabelSet, NumericIdentity, Requirement, Selector } from '@cilium-ts/identity';
 import { displayLabel, selector, selectorMatches, worldLabel } from '@cilium-ts/identity';
 import { ENTITY_RESERVED_LABELS } from '../model/entity.ts';
 import { fqdnLabelKey } from '../model/fqdn.ts';
 import type { PolicyOptions } from '../model/options.ts';
-import type { CidrGroupPeer, CidrPeer, EntityPeer, LabelsPeer, Peer, ServicePeer } from '../model/rule.ts';
+import type { CidrGroupPeer, CidrPeer, EntityPeer, LabelsPeer, Peer, RuleAction, ServicePeer } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY } from '../model/special-labels.ts';
 import type { KnownService, PolicySource } from './policy-source.ts';
 import { ruleIndex } from './rule-index.ts';
@@ -22,6 +22,7 @@ export interface PeerMatch {
 /** Whom a peer is held against. */
 export interface PeerContext {
   readonly labels: LabelSet;
+  readonly id?: NumericIdentity;
   readonly source: PolicySource;
   readonly options: PolicyOptions;
 }
@@ -30,14 +31,14 @@ export interface PeerContext {
  * Evaluates a peer straight from the rule. This deliberately shares nothing with the compiler's selectors, so that
  * either can be held against the other.
  */
-export function matchPeer(peer: Peer, context: PeerContext): PeerMatch {
+export function matchPeer(peer: Peer, context: PeerContext, action: RuleAction): PeerMatch {
   switch (peer.kind) {
     case 'labels':
       return matchLabels(peer, context);
     case 'entity':
       return matchEntity(peer, context);
     case 'cidr':
-      return matchCidr(peer, context);
+      return matchCidr(peer, context, action);
     case 'cidr-group':
       return matchCidrGroup(peer, context);
     case 'fqdn': {
@@ -104,7 +105,14 @@ function matchEntity({ entity }: EntityPeer, { labels, options }: PeerContext): 
   return named(matches, () => (matches ? `entity ${entity}` : `the peer is not of the entity ${entity}`));
 }
 
-function matchCidr({ prefix, except }: CidrPeer, context: PeerContext): PeerMatch {
+function matchCidr(peer: CidrPeer, context: PeerContext, action: RuleAction): PeerMatch {
+  const { prefix, except } = peer;
+  if (context.options.strictNetworkPolicy === true && peer.byAddress === true && context.id !== undefined) {
+    const addresses = context.source.directory?.addresses?.(context.id) ?? [];
+    const meant = addresses.filter((address) => within(prefix, address) && !except.some((exception) => within(exception, address)));
+    const matches = meant.length > 0 && (action === 'deny' || meant.length === addresses.length);
+    if (matches || meant.length > 0) return named(matches, () => `${meant.length} of the peer's ${addresses.length} addresses in ${prefix.text}`);
+  }
   if (!inPrefix(prefix, context)) return named(false, () => `the peer has no address label in ${prefix.text}; pods and nodes never have`);
   return named(...withoutExceptions(except, context, () => `address in ${prefix.text}`));
 }
@@ -140,6 +148,8 @@ export function isBackend({ namespace, selector: wanted, prefixes }: KnownServic
   };
   return has(NAMESPACE_KEY, namespace) && Object.entries(wanted).every(([key, value]) => has(key, value));
 }
+
+const within = (prefix: Cidr, address: IpAddress): boolean => cidrContains(prefix, hostCidr(address));
 
 function inPrefix(prefix: Cidr, { labels, options }: PeerContext): boolean {
   if (prefix.prefixLength === 0) return labels.has('reserved', worldLabel(prefix.family, options).key);

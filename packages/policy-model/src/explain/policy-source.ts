@@ -1,4 +1,4 @@
-import type { Cidr } from '@cilium-ts/core';
+import type { Cidr, IpAddress } from '@cilium-ts/core';
 import type { NumericIdentity } from '@cilium-ts/identity';
 import type { PolicyResource } from '../model/resource.ts';
 import type { ServiceReference } from '../model/rule.ts';
@@ -17,6 +17,8 @@ export interface SourceDirectory {
   services(reference: ServiceReference): readonly KnownService[];
   group(group: string): readonly Cidr[];
   namedPorts(identity: NumericIdentity): readonly KnownPort[];
+  /** Only needed where `strictNetworkPolicy` is on. */
+  addresses?(identity: NumericIdentity): readonly IpAddress[];
 }
 
 /** A service: by its pods, or without a selector by addresses. */

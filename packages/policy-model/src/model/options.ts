@@ -20,6 +20,11 @@ export interface PolicyOptions {
   readonly defaultLocalCluster: boolean;
   /** Whether rules apply to the node itself (Cilium's `enable-host-firewall`); off unless said. */
   readonly hostFirewall?: boolean;
+  /**
+   * Whether NetworkPolicies count by their own words, without what Cilium makes of them: see
+   * docs/policies/network-policy-deviations.md. Off unless said.
+   */
+  readonly strictNetworkPolicy?: boolean;
   /** Whether drops by policy are only reported (Cilium's `policy-audit-mode`). Rows do not change; verdicts do. */
   readonly auditMode?: boolean;
 }

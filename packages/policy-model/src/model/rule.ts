@@ -54,6 +54,8 @@ export interface CidrPeer {
   readonly prefix: Cidr;
   /** Prefixes inside `prefix` that this peer does not select. They are not denied, merely not selected. */
   readonly except: readonly Cidr[];
+  /** Whether it also means pods and nodes, by their addresses, where {@link PolicyOptions.strictNetworkPolicy} is on. */
+  readonly byAddress?: true;
   readonly at: SourceLocation;
 }
 
@@ -144,6 +146,8 @@ export interface Rule {
   readonly tier: Tier;
   /** Set in the tiers `admin` and `baseline`. */
   readonly order?: RuleOrder;
+  /** Of a direction that its NetworkPolicy's policyTypes do not list: counts unless {@link PolicyOptions.strictNetworkPolicy}. */
+  readonly unlisted?: true;
   /** Of peers; accepted and reported as not enforced. */
   readonly authentication?: AuthenticationMode;
   /** `log.value`: a text that verdicts by this rule carry. */
