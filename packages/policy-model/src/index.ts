@@ -100,7 +100,7 @@ export type { FlowsOptions, ParsedFlows } from './questions/flows.ts';
 export { parseFlows } from './questions/flows.ts';
 export type { IdentitiesOptions, KnownIdentity, ParsedIdentities } from './questions/identities.ts';
 export { parseIdentities } from './questions/identities.ts';
-export type { KnownService } from './questions/lint/context.ts';
+export type { LintService } from './questions/lint/context.ts';
 export type { Finding, FindingCode, FindingSeverity } from './questions/lint/finding.ts';
 export { formatFinding } from './questions/lint/finding.ts';
 export type { LintRequest } from './questions/lint/lint.ts';

@@ -2,7 +2,7 @@ import type { Identity, LabelSet, NumericIdentity } from '@cilium-ts/identity';
 import { createReservedIdentities, numericIdentity } from '@cilium-ts/identity';
 import type { IpAddress } from '@cilium-ts/core';
 import { parseIp } from '@cilium-ts/core';
-import { isMap, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import { readDocuments } from '@cilium-ts/manifest';
 import type { RecordIssue } from './flow-record.ts';
 import type { JsonObject } from './record-value.ts';
 import { RecordError, isObject, optionalList, optionalNumber, optionalObject, optionalText, own, readLabels } from './record-value.ts';
@@ -39,26 +39,15 @@ export interface ParsedIdentities {
 export function parseIdentities(text: string, { file, clusterName = 'default' }: IdentitiesOptions = {}): ParsedIdentities {
   const issues: RecordIssue[] = [];
   const found: Found[] = [];
-  const lines = new LineCounter();
   const report = (line: number, field: string, message: string, remedy: string): void => {
     issues.push({ severity: 'error', ...(file === undefined ? {} : { file }), line, field, message, remedy });
   };
-  for (const document of parseAllDocuments(text, { lineCounter: lines, maxAliasCount: 100 } as Parameters<typeof parseAllDocuments>[1])) {
-    const [error] = document.errors;
-    if (error !== undefined) {
-      report(lines.linePos(error.pos[0]).line, '', `not YAML or JSON: ${error.message.split('\n')[0]!}`, 'correct the text');
-      continue;
-    }
-    let root: unknown;
-    try {
-      root = document.toJS({ maxAliasCount: 100 });
-    } catch (cause) {
-      report(1, '', `cannot be read: ${String(cause)}`, 'write it without aliases');
-      continue;
-    }
-    const list = listOf(root);
+  const { objects, problems } = readDocuments(text);
+  for (const { line, message } of problems) report(line, '', `not YAML or JSON: ${message}`, 'correct the text');
+  for (const { value, locator, container } of objects) {
+    const list = listOf(value);
     if (list === undefined) {
-      if (root !== null && root !== undefined) report(1, '', 'there is no list of identities in it', 'write a list of {name, namespace, labels}');
+      report(locator.locate([]).line, container, 'there is no list of identities in it', 'write a list of {name, namespace, labels}');
       continue;
     }
     list.items.forEach((item, index) => {
@@ -66,9 +55,9 @@ export function parseIdentities(text: string, { file, clusterName = 'default' }:
         found.push(readItem(item, clusterName));
       } catch (error) {
         if (!(error instanceof RecordError)) throw error;
-        const line = lineOf(document.contents, [...list.path, index], lines);
-        const place = `${list.path.join('.')}[${index}]`;
-        report(line, error.field === '' ? place : `${place}.${error.field}`, error.message, error.remedy);
+        const place = list.single ? container : `${list.path.join('.')}[${index}]`;
+        const line = locator.locate(list.single ? [] : [...list.path, index]).line;
+        report(line, error.field === '' || place === '' ? `${place}${error.field}` : `${place}.${error.field}`, error.message, error.remedy);
       }
     });
   }
@@ -83,26 +72,15 @@ interface Found {
   readonly ports: NonNullable<KnownIdentity['namedPorts']>;
 }
 
-function listOf(root: unknown): { readonly path: readonly string[]; readonly items: readonly unknown[] } | undefined {
+function listOf(root: unknown): { readonly path: readonly string[]; readonly items: readonly unknown[]; readonly single?: true } | undefined {
   if (Array.isArray(root)) return { path: [], items: root };
   if (!isObject(root)) return undefined;
   for (const key of ['identities', 'pods', 'items']) {
     const items = own(root, key);
     if (Array.isArray(items)) return { path: [key], items };
   }
-  if (own(root, 'labels') !== undefined || own(root, 'metadata') !== undefined) return { path: [], items: [root] };
+  if (['labels', 'metadata', 'identity', 'status'].some((key) => own(root, key) !== undefined)) return { path: [], items: [root], single: true };
   return undefined;
-}
-
-function lineOf(contents: unknown, path: readonly (string | number)[], lines: LineCounter): number {
-  let node = contents;
-  for (const key of path) {
-    const next = isMap(node) || isSeq(node) ? node.get(key, true) : undefined;
-    if (next === undefined) break;
-    node = next;
-  }
-  const range = isObject(node) ? (node as { range?: [number, number, number] | null }).range : undefined;
-  return range === undefined || range === null ? 1 : lines.linePos(range[0]).line;
 }
 
 /** An identity, an endpoint of the agent, an entry of `identity list --endpoints`, or a pod of Kubernetes. */

@@ -3,7 +3,7 @@ import { suggest } from '@cilium-ts/core';
 import { labelSet, makeLabel, selector, selectorMatches } from '@cilium-ts/identity';
 import { matchesFqdn } from '../../fqdn/match-fqdn.ts';
 import type { FqdnPeer, FqdnSelector, Peer, Rule, ServiceReference } from '../../model/rule.ts';
-import type { KnownService, LintContext } from './context.ts';
+import type { LintService, LintContext } from './context.ts';
 import { sharesEndpoints } from './check-shadowed.ts';
 import type { PreparedRule } from './prepared.ts';
 import type { Terms } from './selector-logic.ts';
@@ -81,7 +81,7 @@ function checkService(context: LintContext, rule: Rule, peer: Peer & { kind: 'se
   context.report({ code: 'unknown-service', severity: 'warning', rule, at: peer.at, message, remedy: near === undefined ? 'create the service, or correct the reference' : `did you mean ${near}?` });
 }
 
-function isService(wanted: ServiceReference, { namespace, name, labels = {} }: KnownService): boolean {
+function isService(wanted: ServiceReference, { namespace, name, labels = {} }: LintService): boolean {
   if ('name' in wanted) return wanted.name === name && wanted.namespace === namespace;
   if (wanted.namespace !== undefined && wanted.namespace !== namespace) return false;
   return selectorMatches(wanted.selector, labelSet(Object.entries(labels).map(([key, value]) => makeLabel('k8s', key, value))));

@@ -8,7 +8,7 @@ import type { Finding, FindingCode, FindingSeverity } from './finding.ts';
 import type { PreparedRule } from './prepared.ts';
 
 /** A service that policies may name. */
-export interface KnownService {
+export interface LintService {
   readonly namespace: string;
   readonly name: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -20,7 +20,7 @@ export interface LintContext {
   readonly rules: readonly PreparedRule[];
   readonly options: PolicyOptions;
   readonly identities: readonly Identity[] | undefined;
-  readonly services: readonly KnownService[] | undefined;
+  readonly services: readonly LintService[] | undefined;
   readonly clusterPrefixes: readonly Cidr[];
   report(finding: ReportedFinding): void;
 }

@@ -9,7 +9,7 @@ import { checkImpossible } from './check-impossible.ts';
 import { checkReferences } from './check-references.ts';
 import { checkShadowed } from './check-shadowed.ts';
 import { checkTiers } from './check-tiers.ts';
-import type { Check, KnownService, LintContext } from './context.ts';
+import type { Check, LintService, LintContext } from './context.ts';
 import { toFinding } from './context.ts';
 import type { Finding } from './finding.ts';
 import { prepareRules } from './prepared.ts';
@@ -21,7 +21,7 @@ export interface LintRequest {
   /** Everybody there is; without them nothing is said about selectors that select nobody. */
   readonly identities?: readonly Identity[];
   /** Every service there is; without them references to services are not checked. */
-  readonly services?: readonly KnownService[];
+  readonly services?: readonly LintService[];
   /** Addresses of the cluster's pods and nodes, which prefixes do not select. */
   readonly clusterPrefixes?: readonly Cidr[];
   readonly options?: PolicyOptions;
