@@ -43,6 +43,7 @@
 	X(IP_OPTIONS, 240, "Forbidden or malformed IPv4 options") \
 	X(BROADCAST_HANDLED, 241, "Broadcast or DHCP handled") \
 	X(PREFILTER, 242, "Denied by the CIDR prefilter") \
+	X(NOT_A_BACKEND, 243, "Not a backend of the service it names") \
 	X(INTERNAL, 249, "Internal error")
 
 enum drop_reason {

@@ -165,17 +165,72 @@ inline_always __u32 dsr_service(struct packet *p, struct nat_entry *answer)
 }
 
 /*
- * Whether the client talks to the backend directly already: a SYN, which anybody may have sent in the client's name, does
- * not turn that connection's answers elsewhere.
+ * Whether the packet's destination is a backend of the service that it names: anybody can send such a packet, and nobody
+ * shall answer in the name of a service that is not its own.
  */
-inline_always int dsr_stands_in_the_way(struct packet *p)
+inline_always int dsr_is_backend(struct packet *p, struct nat_work *work, __u32 id)
+{
+	struct service *service = service_get(id);
+	struct pool_member *member = (struct pool_member *)&work->key; /* unused so far */
+
+	if (!service)
+		return 0;
+	address_copy(member->address, p->destination);
+	member->pool = service->pool;
+	member->port = p->destination_port;
+	member->protocol = p->protocol;
+	member->reserved = 0;
+	return bpf_map_lookup_elem(&cilium_pool_members, member) != 0;
+}
+
+/* TCP states in which a connection is somebody's (net/tcp_states.h). */
+#define TCP_STATES_OPEN (1u << 1 | 1u << 2 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 9 | 1u << 11)
+
+/* A process of the node that has a connection with the client. */
+inline_always int dsr_host_connection(struct __sk_buff *ctx, struct packet *p)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *socket;
+	__u32 size, state;
+
+	if (p->traits & TRAIT_IPV6) {
+		size = sizeof(tuple.ipv6);
+		__builtin_memcpy(tuple.ipv6.saddr, p->source, ADDRESS_SIZE);
+		__builtin_memcpy(tuple.ipv6.daddr, p->destination, ADDRESS_SIZE);
+		tuple.ipv6.sport = p->source_port;
+		tuple.ipv6.dport = p->destination_port;
+	} else {
+		size = sizeof(tuple.ipv4);
+		tuple.ipv4.saddr = words(p->source)[3];
+		tuple.ipv4.daddr = words(p->destination)[3];
+		tuple.ipv4.sport = p->source_port;
+		tuple.ipv4.dport = p->destination_port;
+	}
+	socket = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!socket)
+		return 0;
+	state = socket->state;
+	bpf_sk_release(socket);
+	return state < 32 && (TCP_STATES_OPEN >> state & 1);
+}
+
+/*
+ * Whether the client talks to the backend directly already: a packet, which anybody may have sent in the client's name,
+ * does not turn the answers within that flow elsewhere. Neither does one after a reset, which may be forged as well. Of
+ * a process of the node no flow is known, and its datagrams are not told apart.
+ */
+inline_always int dsr_stands_in_the_way(struct __sk_buff *ctx, struct packet *p)
 {
 	struct flow *flow;
+	__u32 state;
 
-	if (p->protocol != IPPROTO_TCP)
-		return 0;
+	if (is_node_address(p->destination))
+		return p->protocol == IPPROTO_TCP && dsr_host_connection(ctx, p);
 	flow = bpf_map_lookup_elem(&cilium_flows, &p->key);
-	return flow && flow_lives(p, flow);
+	if (!flow)
+		return 0;
+	state = flow->state & ~FLOW_RESET;
+	return !is_closing(state) && (__s32)(p->now - flow->last_seen) <= (__s32)flow_timeout(p, state);
 }
 
 /*
@@ -210,9 +265,6 @@ __attribute__((noinline)) int dsr_receive(struct __sk_buff *ctx)
 	work->partner.state = 0;
 	work->partner.reserved[0] = 0;
 	work->partner.reserved[1] = 0;
-	/* where the backend is a process of the node, its answers are looked at for the sake of their port */
-	if (is_node_address(p->destination))
-		nat_port_mark(p->destination_port);
 	found = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
 	if (found) {
 		old = nat_is_partner(work, found);
@@ -226,7 +278,12 @@ __attribute__((noinline)) int dsr_receive(struct __sk_buff *ctx)
 		    (__s32)(p->now - found->last_seen) <= (__s32)nat_timeout(p->protocol, found->state))
 			return -DROP_NAT_NO_MAPPING;
 	}
-	if (dsr_stands_in_the_way(p))
+	if (!dsr_is_backend(p, work, id))
+		return -DROP_NOT_A_BACKEND;
+	if (dsr_stands_in_the_way(ctx, p))
 		return -DROP_NAT_NO_MAPPING;
+	/* where the backend is a process of the node, its answers are looked at for the sake of their port */
+	if (is_node_address(p->destination))
+		nat_port_mark(p->destination_port);
 	return nat_write(&work->partner_key, &work->partner, BPF_ANY) < 0 ? -DROP_NAT_NO_MAPPING : 1;
 }

@@ -62,6 +62,7 @@ enum nat_state {
 	NAT_FIN_REPLY = 2,
 	NAT_RESET = 4,
 	NAT_CONFIRMED = 8, /* TCP: a segment without SYN was seen */
+	NAT_TAKEN = 16, /* of a reply entry: it was idle, and its port is being given to another connection */
 };
 
 /* What the packet becomes. 64 bytes: one cache line. */
@@ -115,7 +116,9 @@ struct nat_work {
 	__u32 now; /* ticks */
 	__u32 tcp_flags; /* 0 where the packet has none, or where they are not known */
 	__u32 closes; /* SCTP: the packet is an association's last */
+	__u32 goes_on; /* SCTP: it is neither its last nor its first */
 	__u32 replace; /* the entry under `key` is to be overwritten */
+	__u32 reserved;
 };
 
 /* One is enough, as for struct packet: no other packet is looked at on this CPU until the program returns. */
@@ -164,6 +167,16 @@ inline_always __u32 nat_timeout(__u32 protocol, __u32 state)
 	return timeout_ticks(state & NAT_CONFIRMED ? config_timeout_tcp : config_timeout_tcp_syn);
 }
 
+/*
+ * For how long the connection's own packets find it. Who it is that reset a connection nobody can tell without sequence
+ * numbers: its port may be given to another after nat_timeout() then, but while that has not happened, who goes on is
+ * let on.
+ */
+inline_always __u32 nat_lifetime(__u32 protocol, __u32 state)
+{
+	return nat_timeout(protocol, state & ~NAT_RESET);
+}
+
 /* The entry under work->key that is not forgotten yet, or 0. */
 inline_always struct nat_entry *nat_find(struct nat_work *work)
 {
@@ -174,7 +187,7 @@ inline_always struct nat_entry *nat_find(struct nat_work *work)
 	if (!entry)
 		return 0;
 	age = work->now - entry->last_seen;
-	if (age <= (__s32)nat_timeout(work->key.protocol, entry->state))
+	if (age <= (__s32)nat_lifetime(work->key.protocol, entry->state))
 		return entry;
 	work->replace = 1;
 	return 0;
@@ -198,6 +211,17 @@ inline_always __u32 nat_bits(struct nat_work *work, __u32 flags)
 		bits |= NAT_RESET;
 	}
 	return bits;
+}
+
+/*
+ * What this packet takes back of the state of its connection: one that was reset has no packets any more, but those on
+ * their way, which are answered by another reset.
+ */
+inline_always __u32 nat_denies(struct nat_work *work)
+{
+	if (work->key.protocol == NAT_TCP)
+		return work->tcp_flags && !(work->tcp_flags & (NAT_FLAG_SYN | NAT_FLAG_FIN | NAT_FLAG_RST)) ? NAT_RESET : 0;
+	return work->goes_on ? NAT_RESET : 0;
 }
 
 /* The tuple of the packets that answer those of `entry`, found under work->key, and what these become. */
@@ -242,6 +266,29 @@ inline_always int nat_write(struct nat_key *key, struct nat_entry *entry, __u64 
 	return (int)bpf_map_update_elem(&cilium_nat, key, entry, how);
 }
 
+inline_always void nat_state_change(struct nat_entry *entry, __u32 bits, __u32 denied)
+{
+	if (entry->state & denied)
+		__sync_fetch_and_and(&entry->state, ~denied);
+	if ((entry->state & bits) != bits)
+		__sync_fetch_and_or(&entry->state, bits);
+}
+
+/*
+ * Keeps an idle connection's port, which any CPU may be about to give to another: 1; 0: that has happened. The one who
+ * takes it does so by a compare-and-swap of the same word; another packet of this connection may have been first, too.
+ */
+inline_always int nat_keep(struct nat_entry *reply, __u32 now)
+{
+	__u64 *stamp = (__u64 *)&reply->last_seen;
+	__u64 old = *(volatile __u64 *)stamp;
+
+	if (old >> 32 & NAT_TAKEN)
+		return 0;
+	old = __sync_val_compare_and_swap(stamp, old, now | (old >> 32 << 32));
+	return !(old >> 32 & NAT_TAKEN);
+}
+
 /*
  * Notes the packet in hand in both entries of its connection; the other one is made again where it was evicted. 1 if
  * there is another connection in its place, in which case the entry under work->key is removed.
@@ -249,10 +296,11 @@ inline_always int nat_write(struct nat_key *key, struct nat_entry *entry, __u64 
  * The reply entry is always the younger one (seen first here, given away NAT_MARGIN later), and the one that learns last
  * of an end: a port is never free while the original direction still takes it for its own.
  */
-__attribute__((noinline)) int nat_mirror(__u32 bits)
+__attribute__((noinline)) int nat_mirror(__u32 bits, __u32 denied)
 {
 	struct nat_work *work = nat_scratch();
 	struct nat_entry *entry, *partner, *original, *reply;
+	int idle;
 
 	if (!work)
 		return 0;
@@ -261,23 +309,19 @@ __attribute__((noinline)) int nat_mirror(__u32 bits)
 		return 0;
 	if (entry->flags & NAT_ALONE) {
 		entry->last_seen = work->now;
-		__sync_fetch_and_or(&entry->state, bits);
+		nat_state_change(entry, bits, denied);
 		return 0;
 	}
+	idle = work->now - entry->last_seen > nat_timeout(work->key.protocol, entry->state);
 	nat_partner(work, entry);
 	partner = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
 	if (!partner) {
-		work->partner.state |= bits;
+		work->partner.state = (work->partner.state & ~denied) | bits;
 		nat_write(&work->partner_key, &work->partner, BPF_NOEXIST);
 		partner = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
 	}
 	if (!partner)
 		return 0;
-	if (!nat_is_partner(work, partner)) {
-		bpf_map_delete_elem(&cilium_nat, &work->key);
-		work->replace = 0;
-		return 1;
-	}
 	if (entry->flags & NAT_REPLY) {
 		reply = entry;
 		original = partner;
@@ -285,24 +329,27 @@ __attribute__((noinline)) int nat_mirror(__u32 bits)
 		reply = partner;
 		original = entry;
 	}
+	if (!nat_is_partner(work, partner) || (reply->state & NAT_TAKEN) || (idle && !nat_keep(reply, work->now))) {
+		bpf_map_delete_elem(&cilium_nat, &work->key);
+		work->replace = 0;
+		return 1;
+	}
 	reply->last_seen = work->now;
 	original->last_seen = work->now;
-	if ((original->state & bits) != bits)
-		__sync_fetch_and_or(&original->state, bits);
-	if ((reply->state & bits) != bits)
-		__sync_fetch_and_or(&reply->state, bits);
+	nat_state_change(original, bits, denied);
+	nat_state_change(reply, bits, denied);
 	return 0;
 }
 
 /* For each packet of an entry found. Most change nothing. 1: the entry was another connection's; there is none. */
 inline_always int nat_touch(struct nat_work *work, struct nat_entry *entry)
 {
-	__u32 bits = nat_bits(work, entry->flags);
+	__u32 bits = nat_bits(work, entry->flags), denied = nat_denies(work);
 	__s32 age = work->now - entry->last_seen;
 
-	if (age <= 0 && (entry->state & bits) == bits)
+	if (age <= 0 && (entry->state & (bits | denied | NAT_TAKEN)) == bits)
 		return 0;
-	return nat_mirror(bits);
+	return nat_mirror(bits, denied);
 }
 
 /* Removes the connection of work->key: its backend is gone, or a new one begins in its place. */

@@ -126,14 +126,17 @@ __attribute__((noinline)) int nat_try(NAT_CONTEXT *ctx, __u32 port)
 	work->entry.source_port = port;
 	nat_partner(work, &work->entry);
 	found = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
-	if (found && !nat_is_partner(work, found)) {
+	if (found && nat_is_partner(work, found)) {
+		if (found->state & NAT_TAKEN)
+			return 1;
+	} else if (found) {
 		__u64 *stamp = (__u64 *)&found->last_seen;
 		__u64 old = *(volatile __u64 *)stamp;
 		__s32 age = work->now - (__u32)old;
 
 		if (age <= (__s32)(nat_timeout(work->key.protocol, old >> 32) + NAT_MARGIN))
 			return 1;
-		if (__sync_val_compare_and_swap(stamp, old, work->now) != old)
+		if (__sync_val_compare_and_swap(stamp, old, work->now | (__u64)NAT_TAKEN << 32) != old)
 			return 1;
 	}
 	if (work->entry.flags & NAT_ALLOCATED) {

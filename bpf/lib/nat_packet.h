@@ -27,6 +27,7 @@ inline_always void nat_take(struct packet *p, struct nat_work *work)
 	work->now = p->now;
 	work->tcp_flags = p->protocol == IPPROTO_TCP && !(p->traits & (TRAIT_LATER_FRAGMENT | TRAIT_RELATED)) ? p->tcp_flags : 0;
 	work->closes = p->traits & TRAIT_CLOSES;
+	work->goes_on = p->protocol == IPPROTO_SCTP && !(p->traits & (TRAIT_CLOSES | TRAIT_INITIAL | TRAIT_LATER_FRAGMENT | TRAIT_RELATED));
 }
 
 inline_always void nat_entry_copy(struct nat_entry *to, struct nat_entry *from)

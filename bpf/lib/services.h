@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Services: which frontend an address and port is, and which backend a flow to it gets. Written by the service writer
- * of datapath-programs. Only cilium_frontends and cilium_source_ranges are hashes, which receive nothing but inserts
- * between two grace periods; all else is arrays that programs and writer share by memory. A frontend changes its
- * backends by one 8-byte store (service.target), a backend ends by one 4-byte store (backend.generation).
+ * of datapath-programs. Only cilium_frontends and cilium_source_ranges are hashes that lead packets, which receive
+ * nothing but inserts between two grace periods; all else is arrays that programs and writer share by memory. A frontend
+ * changes its backends by one 8-byte store (service.target), a backend ends by one 4-byte store (backend.generation).
  *
  * Flows that ran to an address before it was a service's hold on to what was decided then: whoever adds or removes a
  * frontend counts up the bucket of its address (cilium_node.address_buckets; addresses_generation for "every address of
@@ -102,6 +102,15 @@ struct backend {
 	__u8 reserved[2];
 };
 
+/* A backend by what its packets carry, for a node that is asked to answer in a service's name: see dsr.h. */
+struct pool_member {
+	__u8 address[ADDRESS_SIZE];
+	__u32 pool;
+	__be16 port;
+	__u8 protocol;
+	__u8 reserved;
+};
+
 struct source_range_key {
 	__u32 prefixlen; /* 32 + 96 + length for IPv4, 32 + length for IPv6 */
 	__u32 service;
@@ -143,6 +152,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct backend);
 } cilium_backends SEC(".maps");
+
+/*
+ * The backends of pools that SERVICE_DSR services have, whichever node they are on; the value is of no meaning. Entries
+ * come and go while programs look for others: one that is there may be missed, which costs a client one packet.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_BACKENDS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct pool_member);
+	__type(value, __u32);
+} cilium_pool_members SEC(".maps");
 
 /*
  * Indexes of backends: weighted sequences and Maglev tables, one run per pool. Two to a word (array elements take at

@@ -234,6 +234,7 @@ inline_always int transport_take(struct xdp_md *ctx, struct nat_work *work, cons
 	ports = *(__u32 *)l4;
 	((__u64 *)&work->key)[4] = ports | (__u64)protocol << 32;
 	work->closes = 0;
+	work->goes_on = 0;
 	return 0;
 }
 

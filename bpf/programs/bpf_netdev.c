@@ -14,6 +14,7 @@
 #include "lib/local_link.h"
 #include "lib/masquerade.h"
 #include "lib/north_south.h"
+#include "lib/vlan.h"
 
 /* Types that no map carries, made part of the object's BTF, from which the TypeScript layouts are generated. */
 struct layout_anchor {
@@ -92,6 +93,9 @@ inline_always int forward(struct __sk_buff *ctx, struct packet *p, struct nat_wo
 	}
 	if (result < 0)
 		return result;
+	result = priority_tag_remove(ctx);
+	if (result < 0)
+		return result;
 	result = within ? ipip_insert(ctx) : translate(ctx, p);
 	if (result >= 0 && extra && !within)
 		result = dsr_insert(ctx);
@@ -162,7 +166,7 @@ inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct na
 {
 	int offset, result, service;
 
-	if (ctx->pkt_type == FOREIGN_HOST || ctx->vlan_present)
+	if (ctx->pkt_type == FOREIGN_HOST || vlan_is_another(ctx))
 		return PASS;
 	packet_begin(ctx, p, DIRECTION_INGRESS);
 	result = ethernet_restore(ctx);
@@ -199,8 +203,10 @@ inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct na
 /* An ICMP error to the sender of the packet in hand, by the device it came in by: FINAL, or < 0 where none is sent. */
 inline_always int icmp_answer(struct __sk_buff *ctx, __u32 what, __u32 info)
 {
-	int result = icmp_answer_build(ctx, what, info);
+	int result = priority_tag_remove(ctx);
 
+	if (result >= 0)
+		result = icmp_answer_build(ctx, what, info);
 	if (result < 0)
 		return result;
 	ctx->mark = (ctx->mark & ~MARK_MASK) | MARK_DONE;
@@ -250,7 +256,7 @@ inline_always int to_netdev(struct __sk_buff *ctx, struct packet *p, struct nat_
 {
 	int offset, result, endpoint;
 
-	if (ctx->vlan_present)
+	if (vlan_is_another(ctx))
 		return PASS;
 	if ((ctx->mark & MARK_MASK) == MARK_DONE) {
 		ctx->mark &= ~MARK_MASK;

@@ -49,7 +49,7 @@ export const datapathOptions = (values: Settings): Parameters<typeof openDatapat
       cilium_policy: values['bpf-policy-map-max'], cilium_rows: values['bpf-policy-rows-max'], cilium_addresses: values['bpf-address-map-max'],
       cilium_prefixes: values['bpf-prefix-map-max'], cilium_remotes: values['bpf-remote-map-max'], cilium_flows: values['bpf-flow-map-max'],
       cilium_fragments: values['bpf-fragments-map-max'], cilium_events: values['bpf-events-size'],
-      cilium_frontends: values['bpf-lb-map-max'], cilium_backends: values['bpf-lb-backend-map-max'],
+      cilium_frontends: values['bpf-lb-map-max'], cilium_backends: values['bpf-lb-backend-map-max'], cilium_pool_members: values['bpf-lb-backend-map-max'],
     },
   };
 };

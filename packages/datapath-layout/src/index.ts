@@ -164,6 +164,7 @@ export {
   socketKeyOffsets,
   socketPeer,
   socketPeerOffsets,
+  poolMember,
   sourceRangeKey,
   sourceRangeKeyOffsets,
   type AddressKey,

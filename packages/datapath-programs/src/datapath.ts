@@ -11,7 +11,7 @@ export interface DatapathDependencies {
 
 /** Maps whose size is chosen at start: entries, or bytes for `cilium_events`. */
 export type MapSizes = { readonly [Name in Extract<MapName, 'cilium_addresses' | 'cilium_prefixes' | 'cilium_remotes' | 'cilium_policy' | 'cilium_rows' | 'cilium_flows' | 'cilium_fragments' | 'cilium_events' | 'cilium_endpoints'
-  | 'cilium_frontends' | 'cilium_services' | 'cilium_backends' | 'cilium_service_runs' | 'cilium_source_ranges' | 'cilium_affinities' | 'cilium_sockets'
+  | 'cilium_frontends' | 'cilium_services' | 'cilium_backends' | 'cilium_pool_members' | 'cilium_service_runs' | 'cilium_source_ranges' | 'cilium_affinities' | 'cilium_sockets'
   | 'cilium_nat' | 'cilium_ipmasq'
   | 'cilium_denied_addresses4' | 'cilium_denied_prefixes4' | 'cilium_denied_addresses6' | 'cilium_denied_prefixes6'>]?: number };
 

@@ -38,6 +38,7 @@ export const DROP_REASON = {
   IP_OPTIONS: 240,
   BROADCAST_HANDLED: 241,
   PREFILTER: 242,
+  NOT_A_BACKEND: 243,
   INTERNAL: 249,
 } as const;
 /** A value of enum drop_reason. */
@@ -239,6 +240,7 @@ export const NAT_STATE = {
   FIN_REPLY: 2,
   RESET: 4,
   CONFIRMED: 8,
+  TAKEN: 16,
 } as const;
 /** A value of enum nat_state. */
 export type NatState = (typeof NAT_STATE)[keyof typeof NAT_STATE];

@@ -38,6 +38,7 @@ export const REASON_TEXTS: Readonly<Record<number, string>> = {
   240: 'Forbidden or malformed IPv4 options',
   241: 'Broadcast or DHCP handled',
   242: 'Denied by the CIDR prefilter',
+  243: 'Not a backend of the service it names',
   249: 'Internal error',
   0: 'Forwarded',
   121: 'Event lost: ring buffer full',

@@ -494,6 +494,24 @@ export const policyValue: Codec<PolicyValue> = /* @__PURE__ */ struct(
 /** Byte offsets within struct policy_value. */
 export const policyValueOffsets = { row: 0 } as const;
 
+/** struct pool_member, 24 bytes. */
+export interface PoolMember {
+  readonly address: Uint8Array;
+  readonly pool: number;
+  readonly port: number;
+  readonly protocol: number;
+  readonly reserved: number;
+}
+
+/** Codec of struct pool_member. */
+export const poolMember: Codec<PoolMember> = /* @__PURE__ */ struct(
+  { address: [bytes(16), 0], pool: [u32, 16], port: [be16, 20], protocol: [u8, 22], reserved: [u8, 23] },
+  24,
+);
+
+/** Byte offsets within struct pool_member. */
+export const poolMemberOffsets = { address: 0, pool: 16, port: 20, protocol: 22, reserved: 23 } as const;
+
 /** struct prefilter, 16 bytes. */
 export interface Prefilter {
   readonly revision: bigint;

@@ -1,7 +1,8 @@
 import type { Pass } from './plan.ts';
 import { switchPools } from './pool-runs.ts';
 import { movePools, openTwoScopes, publishAll, removeAll, updateAll } from './publish.ts';
-import type { BackendRecord, ServiceApplyReport } from './records.ts';
+import { isWildcard, type BackendRecord, type ServiceApplyReport, type ServiceRecord } from './records.ts';
+import { isDsr } from './state.ts';
 
 /** After one grace period every id and index that was given up is free: more rounds mean a defect. */
 const MAX_ROUNDS = 4;
@@ -18,7 +19,10 @@ export async function applyPass(pass: Pass): Promise<ServiceApplyReport> {
   for (const id of [...state.failures.keys()]) if (!desired.records.services.has(id)) state.failures.delete(id);
   state.vips.setNodeAddresses(desired.nodeAddresses);
   for (const record of pass.describing) if (state.backends.describe(record)) pass.changed = true;
+  const formerPools = dsrPools([...pass.updating, ...[...pass.removing].map((active) => ({ active }))].map(({ active }) => active.record));
   addBackends(pass, pass.addingBackends);
+  const wanted = [...pass.adding, ...pass.lateServices, ...pass.updating.map(({ record }) => record)];
+  if (state.members.addPools(dsrPools(wanted), state.backends.live.values())) pass.changed = true;
   movePools(pass);
   await publishAll(pass, pass.adding);
   // Clients of the inside go to their own frontends before the others' backends may vanish.
@@ -27,9 +31,14 @@ export async function applyPass(pass: Pass): Promise<ServiceApplyReport> {
   await removeAll(pass, await updateAll(pass));
   endBackends(pass);
   await finishLate(pass);
+  state.members.removePools(new Set([...formerPools].filter((pool) => ![...(state.pools.get(pool) ?? [])].some(({ record }) => isDsr(record)))), state.backends.live.values());
   state.vips.sweep();
   state.compareAll = false;
   return { changed: pass.changed, failures: [...state.failures.values()], ended: pass.ended };
+}
+
+function dsrPools(records: readonly ServiceRecord[]): Set<number> {
+  return new Set(records.filter((record) => isDsr(record) && !isWildcard(record)).map(({ pool }) => pool));
 }
 
 async function finishLate(pass: Pass): Promise<void> {
@@ -57,6 +66,7 @@ function addBackends(pass: Pass, records: readonly BackendRecord[]): void {
       continue;
     }
     pass.state.backends.add(record);
+    pass.state.members.add(record);
     pass.changed = true;
   }
 }
@@ -65,6 +75,7 @@ function endBackends(pass: Pass): void {
   for (const index of pass.ending) {
     const ended = pass.state.backends.end(index);
     if (ended === undefined) continue;
+    pass.state.members.delete(ended.record);
     pass.ended.push(ended);
     pass.changed = true;
   }

@@ -4,8 +4,8 @@ import type { ServiceStore, WordBlock } from './ports.ts';
 /** The maps that the service writer needs. */
 export type ServiceMapName = 'cilium_services' | 'cilium_backends' | 'cilium_service_runs' | 'cilium_vips' | 'cilium_frontends' | 'cilium_source_ranges';
 
-/** Those maps, and that of the node where the endpoints' programs share them. */
-export type ServiceMaps = Readonly<Record<ServiceMapName, BpfMap>> & { readonly cilium_node?: BpfMap };
+/** Those maps, that of the node where the endpoints' programs share them, and that of the members of pools in DSR mode. */
+export type ServiceMaps = Readonly<Record<ServiceMapName, BpfMap>> & { readonly cilium_node?: BpfMap; readonly cilium_pool_members?: BpfMap };
 
 /** The kernel's maps as the service writer's ports. The mappings go when the maps are closed. */
 export function kernelServiceStore(maps: ServiceMaps): ServiceStore {
@@ -17,6 +17,7 @@ export function kernelServiceStore(maps: ServiceMaps): ServiceStore {
     frontends: maps.cilium_frontends,
     sourceRanges: maps.cilium_source_ranges,
     ...(maps.cilium_node === undefined ? {} : { node: block(maps.cilium_node.mmap()) }),
+    ...(maps.cilium_pool_members === undefined ? {} : { poolMembers: maps.cilium_pool_members }),
     gracePeriod: membarrierGlobal,
   };
 }

@@ -23,6 +23,8 @@ export interface ServiceStore {
   /** cilium_node, where endpoints have flows beside these maps: those to an address are decided anew when it gets a frontend. */
   readonly node?: WordArray;
   readonly sourceRanges: RawMap;
+  /** cilium_pool_members. */
+  readonly poolMembers?: RawMap;
   /** Resolves when every program that was running at the time of the call has ended. */
   gracePeriod(): Promise<void>;
 }

@@ -1,8 +1,10 @@
 import type { Logger } from '@cilium-ts/core';
+import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { createGraceTracker, type GraceTracker } from '../write/grace.ts';
 import { BackendTable } from './backend-table.ts';
 import { FrontendTable, readFrontends, type FrontendIdentity } from './frontend-table.ts';
 import type { ServiceStore } from './ports.ts';
+import { PoolMembers } from './pool-members.ts';
 import { frontendText, type ServiceFailure, type ServiceRecord } from './records.ts';
 import { createRestQueue, type RestQueue } from './rest-queue.ts';
 import { createRunStore, type RunStore, type StoredRun } from './run-store.ts';
@@ -29,6 +31,7 @@ export interface ServicesState {
   readonly services: ServiceTable;
   readonly ranges: SourceRanges;
   readonly backends: BackendTable;
+  readonly members: PoolMembers;
   readonly runs: RunStore;
   readonly vips: VipFilter;
   readonly byText: Map<string, ActiveService>;
@@ -44,6 +47,11 @@ export interface ServicesState {
   /** Grows with whatever makes room; `triedAt` is what it was when the failures were last tried again. */
   room: number;
   triedAt: number;
+}
+
+/** Whether remote backends answer a service's clients themselves: their nodes are asked to do so in its name. */
+export function isDsr({ flags }: Pick<ServiceRecord, 'flags'>): boolean {
+  return (flags & SERVICE_FLAG.DSR) !== 0;
 }
 
 /** Adds a service that a frontend leads to, or is about to. */
@@ -89,6 +97,7 @@ export function restoreServices({ store, logger }: { readonly store: ServiceStor
     services: new ServiceTable(store.services),
     ranges: new SourceRanges(store.sourceRanges, grace),
     backends: new BackendTable(store.backends, rest),
+    members: new PoolMembers(store.poolMembers, logger),
     runs: createRunStore(store.runs, rest),
     vips: new VipFilter(store.vips),
     byText: new Map(), byId: new Map(), pools: new Map(), restingIds: new Set(), failures: new Map(),
@@ -100,6 +109,7 @@ export function restoreServices({ store, logger }: { readonly store: ServiceStor
     register(state, active);
     state.vips.add(active.record.address);
   }
+  state.members.restore([...state.byId.values()].filter(({ record }) => isDsr(record)).map(({ record }) => record.pool), state.backends.live.values());
   state.services.clearExcept(new Set(state.byId.keys()));
   for (const id of state.ranges.services) {
     const record = state.byId.get(id)?.record;

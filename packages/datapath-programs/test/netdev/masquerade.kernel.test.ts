@@ -1,3 +1,4 @@
+import { NAT_STATE } from '@cilium-ts/datapath-layout';
 import { ethernet, fragmentIpv4, fragmentIpv6, icmpv6, packet, payload, sctp, type Layer } from '@cilium-ts/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ETH0, ETH1, isReply, MAC, NODE, NODE1, NodeSandbox, OTHER, type LocalPod } from './node-sandbox.ts';
@@ -136,6 +137,29 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
     expect(node.translations().map(({ state }) => state & 3)).toEqual([3, 3]);
     node.age(11);
     expect(ends(node.incoming(back(family, segment(443, port, 'ack')))).to).toBe(NODE[family]);
+  });
+
+  test('a reset that anybody may have sent costs a connection nothing: who goes on is let on', () => {
+    const states = (): number[] => node.translations().map(({ state }) => state & NAT_STATE.RESET);
+    const opened = ends(node.leaving(out(family, POD, segment(40_012, 443, 'syn')), POD));
+    const port = opened.ports[0]!;
+    node.incoming(back(family, segment(443, port, 'syn', 'ack')));
+    const send = (): unknown => ends(node.leaving(out(family, POD, segment(40_012, 443, 'ack')), POD));
+    const answer = (): unknown => ends(node.incoming(back(family, segment(443, port, 'ack'))));
+    send();
+    const answered = answer();
+    for (const goesOn of [send, answer]) {
+      // blind, by an outsider: in a moment, and after far longer than an ended connection is remembered
+      for (const idle of [0, 60]) {
+        node.incoming(back(family, segment(443, port, 'rst')));
+        expect(states()).toEqual([NAT_STATE.RESET, NAT_STATE.RESET]);
+        if (idle > 0) node.age(idle);
+        expect(goesOn()).toEqual(goesOn === send ? opened : answered);
+        expect(states()).toEqual([0, 0]);
+      }
+    }
+    node.age(60);
+    expect([send(), answer()]).toEqual([opened, answered]);
   });
 
   test('a process of the node gives way to a connection that has its port', () => {

@@ -1,10 +1,10 @@
-import { payload } from '@cilium-ts/testkit';
+import { payload, type TcpFlag } from '@cilium-ts/testkit';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { NODE, NodeSandbox } from './node-sandbox.ts';
-import { datagram, ends, FAMILIES, FAR, frame, of, POD, SECOND, type Family } from './packets.ts';
+import { datagram, ends, FAMILIES, FAR, frame, of, POD, SECOND, segment, type Family } from './packets.ts';
 
 /** 32 ports, 16 of them in the range that is tried first. */
 const FEW = { nat_port_min: 61_000, nat_port_max: 61_015, nat_port_wide_min: 60_984, nat_seed: 99 };
@@ -132,6 +132,56 @@ test.each(FAMILIES)('two CPUs that look for ports at once never find the same, I
       // all forgotten, none evicted: the next round takes their places over
       node.age(100);
     }
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+});
+
+/** One port for everybody. */
+const ONE = { nat_port_min: 61_000, nat_port_max: 61_000, nat_port_wide_min: 61_000, nat_seed: 99 };
+
+test.each(FAMILIES)('after a reset the port is the connection’s own until another has taken it, then only the other’s, IPv$family', async ({ family }) => {
+  node = await NodeSandbox.open(ONE);
+  for (const pod of PODS) node.addPod(pod);
+  const leave = (pod: (typeof PODS)[number], ...flags: TcpFlag[]) => node.leaving(frame(family, [of(pod, family), FAR[family]], [segment(40_000, 443, ...flags)]), pod);
+  const answer = () => ends(node.incoming(frame(family, [FAR[family], NODE[family]], [segment(443, 61_000, 'ack')])));
+  leave(POD, 'syn');
+  leave(POD, 'ack');
+  node.incoming(frame(family, [FAR[family], NODE[family]], [segment(443, 61_000, 'rst')]));
+  expect(leave(SECOND, 'syn')).toMatchObject({ verdict: 'drop', reason: 167 });
+  node.age(60);
+  expect(ends(leave(SECOND, 'syn')).ports).toEqual([61_000, 443]);
+  expect(answer().to).toBe(of(SECOND, family));
+  expect(leave(POD, 'ack')).toMatchObject({ verdict: 'drop', reason: 167 });
+  expect(answer().to).toBe(of(SECOND, family));
+  expect(ends(leave(SECOND, 'ack')).ports).toEqual([61_000, 443]);
+});
+
+test.each(FAMILIES)('who goes on after a reset and who takes the port at the same moment do not both get it, IPv$family', async ({ family }) => {
+  node = await NodeSandbox.open(ONE);
+  for (const pod of PODS) node.addPod(pod);
+  const rounds = 150;
+  const gate = new SharedArrayBuffer(4 * rounds);
+  const workers = [await startWorker(family, gate), await startWorker(family, gate)];
+  const data = (pod: (typeof PODS)[number], ...flags: TcpFlag[]): Uint8Array => frame(family, [of(pod, family), FAR[family]], [segment(40_000, 443, ...flags), payload('x')]);
+  const won = [0, 0];
+  try {
+    for (let at = 0; at < rounds; at++) {
+      for (const flag of ['syn', 'ack'] as const) expect(ends(node.leaving(data(POD, flag), POD)).ports[0]).toBe(61_000);
+      node.incoming(frame(family, [FAR[family], NODE[family]], [segment(443, 61_000, 'rst')]));
+      node.age(60);
+      const results = await Promise.all(workers.map(async (worker, which) => {
+        const answered = once(worker, 'message');
+        worker.postMessage({ frames: [data(PODS[which]!, which === 0 ? 'ack' : 'syn')], ifindex: 20, ingressIfindex: 1001 + which, at });
+        return ((await answered) as [number[]])[0][0]!;
+      }));
+      const winners = results.flatMap((port, which) => (port === 61_000 ? [which] : []));
+      expect([at, winners.length]).toEqual([at, 1]);
+      won[winners[0]!]!++;
+      expect(ends(node.incoming(frame(family, [FAR[family], NODE[family]], [segment(443, 61_000, 'ack')]))).to).toBe(of(PODS[winners[0]!]!, family));
+      node.evict(() => true);
+    }
+    expect(won[0]! + won[1]!).toBe(rounds);
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));
   }

@@ -1,6 +1,6 @@
 import { encodeBytes } from '@cilium-ts/bpf-maps';
 import { ipToKey16, parseCidr, parseIp } from '@cilium-ts/core';
-import { backend, frontendKey, SERVICE_FLAG, SERVICE_WILDCARD, service, sourceRangeKey } from '@cilium-ts/datapath-layout';
+import { backend, frontendKey, poolMember, SERVICE_FLAG, SERVICE_WILDCARD, service, sourceRangeKey } from '@cilium-ts/datapath-layout';
 import type { BpfMap } from 'libbpf-napi';
 
 /** A service of the tests. Flags as in Cilium; ROUTABLE is added. */
@@ -69,6 +69,7 @@ export class ServiceMaps {
 
   addBackend(pool: number, address: string, port: number, protocol: number): number {
     const index = this.#nextBackend++;
+    this.map('cilium_pool_members').update(encodeBytes(poolMember, { address: key16(address), pool, port, protocol, reserved: 0 }), u32(1));
     this.map('cilium_backends').mmap().bytes.set(encodeBytes(backend, { address: key16(address), generation: 1, pool, port, protocol, state: 0, zone: 0, flags: 0, reserved: new Uint8Array(2) }), index * backend.size);
     return index;
   }

@@ -1,4 +1,6 @@
-import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
+import { encodeBytes } from '@cilium-ts/bpf-maps';
+import { ipToKey16 } from '@cilium-ts/core';
+import { poolMember, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { expect } from 'vitest';
 import { readBackends } from '../../src/services/backend-table.ts';
 import { dumpServices } from '../../src/services/dump.ts';
@@ -28,6 +30,7 @@ export function expectExactly(store: ServiceStore, records: ServiceRecords): voi
   const backends = [...readBackends(store.backends)].map(({ generation, ...each }) => ({ ...each, address: each.address.text, live: generation > 0 }));
   expect(backends).toEqual([...records.backends.values()].sort((a, b) => a.index - b.index).map((each) => ({ ...each, address: each.address.text, live: true })));
   expect(setBits(store)).toEqual(wantedBits(records));
+  if (store.poolMembers !== undefined) expect([...store.poolMembers.entries()].map(([key]) => hex(key)).sort()).toEqual(wantedMembers(records));
 }
 
 /** Nothing is left behind of what was: to be called when the writer has settled. */
@@ -41,6 +44,15 @@ function runOf(store: ServiceStore, id: number | undefined): number[] {
   const [place, length] = splitTarget(id === undefined ? 0n : (readService(store.services, id)?.target ?? 0n));
   return length === 0 ? [] : [...readRun(store.runs, place / 2, length)];
 }
+
+/** Backends of the pools of services in DSR mode. */
+function wantedMembers({ services, backends }: ServiceRecords): string[] {
+  const pools = new Set([...services.values()].filter((each) => (each.flags & SERVICE_FLAG.DSR) !== 0 && !isWildcard(each)).map(({ pool }) => pool));
+  const wanted = [...backends.values()].filter(({ pool }) => pools.has(pool));
+  return wanted.map(({ address, pool, port, protocol }) => hex(encodeBytes(poolMember, { address: ipToKey16(address), pool, port, protocol, reserved: 0 }))).sort();
+}
+
+const hex = (key: Uint8Array): string => Buffer.from(key).toString('hex');
 
 function setBits(store: ServiceStore): number[] {
   const words = new BigUint64Array(store.vips.length);

@@ -13,6 +13,7 @@ interface Choice {
   readonly affinity: boolean;
   readonly ranges: number;
   readonly deny: boolean;
+  readonly dsr: boolean;
   readonly contested: boolean;
   readonly wildcard: boolean;
 }
@@ -26,6 +27,7 @@ const choice: fc.Arbitrary<Choice> = fc.record({
   affinity: fc.boolean(),
   ranges: fc.oneof(fc.constant(0), fc.nat(RANGES.length - 1)),
   deny: fc.boolean(),
+  dsr: fc.boolean(),
   contested: fc.boolean(),
   wildcard: fc.boolean(),
 });
@@ -39,7 +41,7 @@ function poolOf(service: number, given: Choice['weights'], scope: number): PoolS
 }
 
 function frontsOf(service: number, each: Choice): Front[] {
-  const flags = (each.affinity ? SERVICE_FLAG.AFFINITY : 0) | (each.deny ? SERVICE_FLAG.SOURCE_DENY : 0);
+  const flags = (each.affinity ? SERVICE_FLAG.AFFINITY : 0) | (each.deny ? SERVICE_FLAG.SOURCE_DENY : 0) | (each.dsr ? SERVICE_FLAG.DSR : 0);
   const ranges = service === 0 ? RANGES[each.ranges] : undefined;
   const pool = `p${service}`;
   const common = { flags, timeout: each.affinity ? 30 : 0, pool, ...(ranges !== undefined && { ranges }) };

@@ -3,7 +3,7 @@ import { MAPS } from '@cilium-ts/datapath-layout';
 import { createMap, type BpfMap } from 'libbpf-napi';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { kernelServiceStore, type ServiceMapName } from '../../src/services/kernel-store.ts';
+import { kernelServiceStore } from '../../src/services/kernel-store.ts';
 import { openServices } from '../../src/services/open.ts';
 import type { ServiceStore } from '../../src/services/ports.ts';
 import { createServiceWriter } from '../../src/services/writer.ts';
@@ -14,12 +14,13 @@ import { connect, finish } from './reader.ts';
 import { objection } from './traffic.ts';
 import { changesBetween, createNumbering, desired } from './world.ts';
 
-const NAMES: readonly ServiceMapName[] = ['cilium_services', 'cilium_backends', 'cilium_service_runs', 'cilium_vips', 'cilium_frontends', 'cilium_source_ranges'];
-let maps: Record<ServiceMapName, BpfMap>;
+const NAMES = ['cilium_services', 'cilium_backends', 'cilium_service_runs', 'cilium_vips', 'cilium_frontends', 'cilium_source_ranges', 'cilium_pool_members'] as const;
+type Name = (typeof NAMES)[number];
+let maps: Record<Name, BpfMap>;
 let store: ServiceStore;
 
-function createMaps(sizes: Partial<Record<ServiceMapName, number>> = {}): void {
-  maps = Object.fromEntries(NAMES.map((name) => [name, createMap({ name: name.slice(0, 15), ...MAPS[name], maxEntries: sizes[name] ?? MAPS[name].maxEntries })])) as Record<ServiceMapName, BpfMap>;
+function createMaps(sizes: Partial<Record<Name, number>> = {}): void {
+  maps = Object.fromEntries(NAMES.map((name) => [name, createMap({ name: name.slice(0, 15), ...MAPS[name], maxEntries: sizes[name] ?? MAPS[name].maxEntries })])) as Record<Name, BpfMap>;
   store = kernelServiceStore(maps);
 }
 

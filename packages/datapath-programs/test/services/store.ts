@@ -55,6 +55,7 @@ export function createMemoryServiceStore(sizes: MemoryServiceSizes = {}): Memory
     vips: words('vips', MAPS.cilium_vips.maxEntries),
     frontends: new SlabHash('frontends', { ...MAPS.cilium_frontends, maxEntries: sizes.frontends ?? 64 }, step),
     sourceRanges: stepped('sourceRanges', memoryMap({ type: 'lpm_trie', keySize: 24, valueSize: 4, maxEntries: sizes.sourceRanges ?? 64 }), step),
+    poolMembers: stepped('poolMembers', memoryMap({ ...MAPS.cilium_pool_members, maxEntries: sizes.backends ?? 64 }), step),
     async gracePeriod() {
       store.graces++;
       await store.onGrace();
