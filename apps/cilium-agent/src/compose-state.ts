@@ -84,6 +84,7 @@ export const composeState = (input: ComposeInput): Composed => {
     return openServices({
       values, logger, failpoint, writer, endpoints, ranges, nodeAddresses: () => nodeAddresses.all(),
       ended: () => { traffic.sockets?.terminator.look(); },
+      guarded: (changed) => { traffic.guards?.changed(changed); },
     });
   });
   const sources = metricSources({ endpoints, policies, identities, ipcache, resources, datapath, hub, writer, reserved, services });

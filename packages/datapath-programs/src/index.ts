@@ -35,6 +35,7 @@ export type { LoadOptions } from './kernel/load.ts';
 export { openNodePrograms, type NodePrograms, type NodeProgramsOptions } from './netdev/open.ts';
 export { detachNodePrograms, type AttachMode } from './netdev/attach.ts';
 export { type NatDumpEntry, type NatEnd, type NatTries } from './netdev/dump.ts';
+export { type GuardedService } from './netdev/refused.ts';
 export { type NodeDevice } from './netdev/tables.ts';
 export { terminateSockets, type TerminationDependencies, type TerminationOptions, type TerminationReport } from './sockets/terminate.ts';
 export { openServices, type Services } from './services/open.ts';

@@ -188,10 +188,10 @@ const succeeded = (counts, at) => {
 };
 
 /** One connection, numbered messages there and back, until stopped or broken. */
-const tcpFlow = ({ address, port, intervalMs, localPort }) => {
+const tcpFlow = ({ address, port, intervalMs, localPort, localAddress }) => {
   const counts = newCounts();
   let rest = '';
-  const socket = createConnection({ host: address, port, localPort, noDelay: true });
+  const socket = createConnection({ host: address, port, localPort, localAddress, noDelay: true });
   const broken = (code) => {
     counts.broken ??= { code, at: now() };
     counts.firstFailureAt ??= now();
@@ -215,13 +215,13 @@ const tcpFlow = ({ address, port, intervalMs, localPort }) => {
 };
 
 /** Numbered datagrams, one way. */
-const udpFlow = ({ address, port, intervalMs, localPort, stream }) => {
+const udpFlow = ({ address, port, intervalMs, localPort, localAddress, stream }) => {
   const counts = newCounts();
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   // Not connected: an ICMP error must not end the stream.
   socket.on('error', (error) => (counts.broken ??= { code: error.code, at: now() }));
   let timer;
-  socket.bind(localPort ?? 0, () => {
+  socket.bind(localPort ?? 0, localAddress, () => {
     timer = setInterval(() => socket.send(`seq ${stream} ${++counts.sent}`, port, address, (error) => error && (counts.outcomes[outcomeOf(error)] = (counts.outcomes[outcomeOf(error)] ?? 0) + 1)), intervalMs);
   });
   return { counts, stop: () => (clearInterval(timer), socket.close()) };

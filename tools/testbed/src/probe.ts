@@ -66,6 +66,8 @@ export interface FlowOptions {
   /** 5 if absent. */
   readonly intervalMs?: number;
   readonly localPort?: number;
+  /** Of `tcp` and `udp`. */
+  readonly localAddress?: string;
   /** Of each attempt of `connections` and `datagrams`; 1,000 if absent. */
   readonly timeoutMs?: number;
 }

@@ -1,6 +1,6 @@
 import { cidrContains, parseCidr } from '@cilium-ts/core';
 import type { Cidr, IpAddress, Logger } from '@cilium-ts/core';
-import type { EndedBackend, Services as KernelServices } from '@cilium-ts/datapath-programs';
+import type { EndedBackend, GuardedService, Services as KernelServices } from '@cilium-ts/datapath-programs';
 import { createLoadBalancer } from '@cilium-ts/loadbalancer';
 import type { LoadBalancer } from '@cilium-ts/loadbalancer';
 import { hostname } from 'node:os';
@@ -40,6 +40,8 @@ export interface OpenServicesDeps {
   readonly nodeAddresses: () => readonly IpAddress[];
   /** Told of backends that are gone: what is connected to them has lost them. */
   readonly ended: (backends: readonly EndedBackend[]) => void;
+  /** Told of services whose source ranges have changed: they may refuse clients that are connected. */
+  readonly guarded: (services: readonly GuardedService[]) => void;
 }
 
 /** The model, with what the settings say. Ids that the kernel has stay with their frontends and backends. */
@@ -110,6 +112,7 @@ export const openServices = async (deps: OpenServicesDeps): Promise<Services> =>
     balancer, writer, nodeAddresses, failpoint: deps.failpoint, logger,
     committed(report) {
       if (report.ended.length > 0) deps.ended(report.ended);
+      if (report.guarded.length > 0) deps.guarded(report.guarded);
       health.update();
     },
   });

@@ -21,7 +21,7 @@ const start = async (flags: [string, string][] = []): Promise<void> => {
   ended = [];
   services = await openServices({
     values, logger: silentLogger, failpoint: () => undefined, writer, endpoints: createEndpointTable(), ranges: [parseCidr('10.244.0.0/16')!],
-    nodeAddresses: () => [parseIp('192.0.2.2')!, parseIp('127.0.0.1')!], ended: (backends) => { ended.push(...backends); },
+    nodeAddresses: () => [parseIp('192.0.2.2')!, parseIp('127.0.0.1')!], ended: (backends) => { ended.push(...backends); }, guarded: () => undefined,
   });
 };
 const restart = async (): Promise<void> => {
@@ -110,7 +110,7 @@ describe('services over the API', () => {
   });
 
   it('that the kernel has no room for say so, and the others work', async () => {
-    writer.report = { changed: true, ended: [], failures: [{ id: 7, address: parseIp('10.96.0.7')!, port: 80, protocol: 6, scope: 'external', reason: 'backends-full', effect: 'reduced', message: 'the map of backends is full' }] };
+    writer.report = { changed: true, ended: [], guarded: [], failures: [{ id: 7, address: parseIp('10.96.0.7')!, port: 80, protocol: 6, scope: 'external', reason: 'backends-full', effect: 'reduced', message: 'the map of backends is full' }] };
     expect((await services.put(7, request('10.96.0.7', '10.1.0.1'))).status.problem).toBe('the map of backends is full');
     expect((await services.put(8, request('10.96.0.8', '10.1.0.1'))).status.problem).toBeUndefined();
     expect(services.status()).toMatchObject({ state: 'Warning', msg: expect.stringContaining('service 7: the map of backends is full (reduced)') });
@@ -129,7 +129,7 @@ describe('services over the API', () => {
   });
 
   it('tell whose backends have gone', async () => {
-    writer.report = { changed: true, failures: [], ended: [{ record: { index: 1, pool: 1, address: parseIp('10.1.0.1')!, port: 8080, protocol: 6, state: 'active', zone: 0 }, generation: 4 }] };
+    writer.report = { changed: true, failures: [], guarded: [], ended: [{ record: { index: 1, pool: 1, address: parseIp('10.1.0.1')!, port: 8080, protocol: 6, state: 'active', zone: 0 }, generation: 4 }] };
     await services.put(7, request('10.96.0.7'));
     expect(ended).toMatchObject([{ generation: 4 }]);
   });

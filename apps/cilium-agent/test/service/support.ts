@@ -14,7 +14,7 @@ export const fakeWriter = (): FakeWriter => {
   const writer: FakeWriter = {
     calls: [],
     failure: undefined,
-    report: { changed: true, failures: [], ended: [] },
+    report: { changed: true, failures: [], ended: [], guarded: [] },
     restored: { services: new Map(), backends: new Map() },
     apply(desired) {
       if (writer.failure) return Promise.reject(writer.failure);

@@ -7,7 +7,7 @@ import { CLIENT, frontend, openCluster, OTHER_CLIENT, serviceOf } from './cluste
 import type { Cluster, Server } from './cluster.ts';
 
 /** Services by the last number of their addresses and NodePorts. */
-const [HERE, THERE, LOCAL, RANGED, NOBODY, STICKY] = [1, 2, 3, 4, 5, 6];
+const [HERE, THERE, LOCAL, RANGED, NOBODY, STICKY, GUARDED_HERE, GUARDED_THERE] = [1, 2, 3, 4, 5, 6, 7, 8];
 const [NO_SERVICE, SOURCE_RANGE] = [158, 177];
 type Protocol = 'TCP' | 'UDP';
 const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP'];
@@ -22,17 +22,23 @@ describe.each(['snat', 'dsr', 'hybrid'] as const)('clients outside, mode %s', (m
     const [first, second] = cluster.members;
     [here, there] = [await first.pod('here'), await second.pod('there')];
     for (const [prefix, member] of [['172.20.0.0/16', first], ['172.21.0.0/16', first], ['10.96.0.0/24', first], ['fd00:172:20::/64', first], ['fd00:172:21::/64', first], ['fd00:96::/64', first]] as const) await cluster.outside.route(prefix, member.node);
-    await cluster.services([
-      serviceOf('here', HERE, [[here, 'n0']]),
-      serviceOf('there', THERE, [[there, 'n1']]),
-      serviceOf('local', LOCAL, [[here, 'n0'], [there, 'n1']], '  externalTrafficPolicy: Local'),
-      serviceOf('ranged', RANGED, [[there, 'n1']], `  loadBalancerSourceRanges: ["${OTHER_CLIENT[4]}/32", "${OTHER_CLIENT[6]}/128"]`),
-      serviceOf('nobody', NOBODY, []),
-      serviceOf('sticky', STICKY, [[here, 'n0'], [there, 'n1']], '  sessionAffinity: ClientIP'),
-    ].join(''));
-    for (const { client } of cluster.members) await vi.waitFor(async () => { expect((await client.listBpfServices()).length).toBeGreaterThan(50); }, PATIENCE);
+    await cluster.services(services([CLIENT, OTHER_CLIENT]));
+    for (const { client } of cluster.members) await vi.waitFor(async () => { expect((await client.listBpfServices()).length).toBeGreaterThan(70); }, PATIENCE);
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
+
+  const rangesOf = (clients: readonly (typeof CLIENT | typeof OTHER_CLIENT)[]): string => `  loadBalancerSourceRanges: [${clients.map((each) => `"${each[4]}/32", "${each[6]}/128"`).join(', ')}]`;
+  /** Everything, where two of them accept these clients only. */
+  const services = (accepted: readonly (typeof CLIENT | typeof OTHER_CLIENT)[]): string => [
+    serviceOf('here', HERE, [[here, 'n0']]),
+    serviceOf('there', THERE, [[there, 'n1']]),
+    serviceOf('local', LOCAL, [[here, 'n0'], [there, 'n1']], '  externalTrafficPolicy: Local'),
+    serviceOf('ranged', RANGED, [[there, 'n1']], rangesOf([OTHER_CLIENT])),
+    serviceOf('nobody', NOBODY, []),
+    serviceOf('sticky', STICKY, [[here, 'n0'], [there, 'n1']], '  sessionAffinity: ClientIP'),
+    serviceOf('guarded-here', GUARDED_HERE, [[here, 'n0']], rangesOf(accepted)),
+    serviceOf('guarded-there', GUARDED_THERE, [[there, 'n1']], rangesOf(accepted)),
+  ].join('');
 
   const node = (family: Family): string => parseIp(family === 4 ? cluster.members[0].uplink.nodeIpv4 : cluster.members[0].uplink.nodeIpv6)!.text;
   const ask = (protocol: Protocol, ...[address, port, payload, localAddress, timeoutMs = 5000]: [string, number, string, string, number?]): Promise<Attempt> => {
@@ -93,5 +99,24 @@ describe.each(['snat', 'dsr', 'hybrid'] as const)('clients outside, mode %s', (m
         expect((await ask(protocol, frontend('LoadBalancer', HERE, family), 8080, 'x', CLIENT[family], 300)).outcome).not.toBe('ok');
       });
     });
+  });
+
+  it('are cut off in the middle of a connection when source ranges come to refuse them; others are not', async () => {
+    const flows = await Promise.all(FAMILIES.flatMap((family) => [GUARDED_HERE, GUARDED_THERE].flatMap((number) => [CLIENT, OTHER_CLIENT].map(async (from) => {
+      const flow = await cluster.client.startFlow({ kind: 'tcp', address: frontend('LoadBalancer', number, family), port: 80, localAddress: from[family], intervalMs: 50 });
+      return { flow, accepted: from === OTHER_CLIENT, what: `${number} IPv${family}` };
+    }))));
+    const received = async () => Promise.all(flows.map(async ({ flow }) => (await flow.stats()).received));
+    const before = await received();
+    await expect.poll(async () => (await received()).every((count, at) => count > before[at]! + 3), { timeout: PATIENCE }).toBe(true);
+    await cluster.services(services([OTHER_CLIENT]));
+    // Of whom nothing comes any more, while others get on.
+    await expect.poll(async () => {
+      const from = await received();
+      await expect.poll(async () => (await received()).every((count, at) => !flows[at]!.accepted || count > from[at]! + 5), { timeout: PATIENCE }).toBe(true);
+      const to = await received();
+      return flows.filter(({ accepted }, at) => !accepted && to[at]! > from[at]!).map(({ what }) => what);
+    }, { timeout: PATIENCE }).toEqual([]);
+    await Promise.all(flows.map(({ flow }) => flow.stop()));
   });
 });

@@ -6,6 +6,7 @@ import type { DatapathDependencies } from '../datapath.ts';
 import { loadObject, type LoadOptions } from '../kernel/load.ts';
 import { attachNodePrograms, detachNodePrograms, linkedDevices, type AttachMode } from './attach.ts';
 import { dumpNat, natTries, type NatDumpEntry, type NatTries } from './dump.ts';
+import { forgetRefused, type GuardedService } from './refused.ts';
 import { createNodeTables, type NodeDevice } from './tables.ts';
 
 const PROGRAMS = ['cil_from_netdev', 'cil_to_netdev'] as const;
@@ -36,6 +37,11 @@ export interface NodePrograms extends Disposable {
   linkedDevices(): number[];
   /** Translated connections, one entry per direction. */
   dumpNat(): NatDumpEntry[];
+  /**
+   * Forgets connections of clients that these services refuse now, which packets do not find out by themselves: to be
+   * called after their source ranges have changed. Resolves to the number of entries removed.
+   */
+  forgetRefused(services: readonly GuardedService[]): Promise<number>;
   /** How hard it was to find ports. */
   tries(): NatTries;
   /** Closes file descriptors. Everything stays pinned, attached and in force. Idempotent. */
@@ -68,6 +74,7 @@ export async function openNodePrograms(dependencies: DatapathDependencies, optio
     detach: (ifindex) => detachNodePrograms(options.bpfRoot, ifindex),
     linkedDevices: () => linkedDevices(options.bpfRoot),
     dumpNat: () => dumpNat(maps.cilium_nat),
+    forgetRefused: (services) => forgetRefused(maps.cilium_nat, services),
     tries: () => natTries(maps.cilium_nat_tries),
     close,
     [Symbol.dispose]: close,

@@ -34,7 +34,8 @@ export async function applyPass(pass: Pass): Promise<ServiceApplyReport> {
   state.members.removePools(new Set([...formerPools].filter((pool) => ![...(state.pools.get(pool) ?? [])].some(({ record }) => isDsr(record)))), state.backends.live.values());
   state.vips.sweep();
   state.compareAll = false;
-  return { changed: pass.changed, failures: [...state.failures.values()], ended: pass.ended };
+  const guarded = [...pass.guarded].flatMap((id) => state.byId.get(id)?.record ?? []);
+  return { changed: pass.changed, failures: [...state.failures.values()], ended: pass.ended, guarded };
 }
 
 function dsrPools(records: readonly ServiceRecord[]): Set<number> {

@@ -34,6 +34,8 @@ export interface Pass {
   final: boolean;
   changed: boolean;
   readonly ended: EndedBackend[];
+  /** Services whose source ranges have or may have become others. */
+  readonly guarded: Set<number>;
 }
 
 interface Scope {
@@ -60,7 +62,17 @@ function planScope(state: ServicesState, desired: DesiredServices, scope: Scope)
   const backends = planBackends(state, desired, { scope, touched });
   const services = planServices(state, desired, { scope, touched });
   const wantsResting = backends.lateBackends.some(({ index }) => state.backends.poolAt(index) === 0) || services.lateServices.some(({ id }) => state.restingIds.has(id));
-  return { state, desired, touched, ...backends, ...services, wantsResting, latePools: new Set(), final: false, changed: false, ended: [] };
+  return { state, desired, touched, ...backends, ...services, wantsResting, latePools: new Set(), final: false, changed: false, ended: [], guarded: guardedBefore(state, desired, scope, services.removing) };
+}
+
+/** Services that are not what they were: those that are built anew, and all of them where it is unknown what was. */
+function guardedBefore(state: ServicesState, { records }: DesiredServices, { complete }: Scope, removing: ReadonlySet<ActiveService>): Set<number> {
+  const ids = complete ? [...records.services.keys()] : [...removing].map(({ record }) => record.id);
+  return new Set(ids.filter((id) => hasRanges(records.services.get(id)) && (!complete || state.byId.has(id))));
+}
+
+function hasRanges(record: ServiceRecord | undefined): boolean {
+  return record !== undefined && (record.flags & SERVICE_FLAG.SOURCE_RANGE) !== 0;
 }
 
 function scopeOf(state: ServicesState, { records, changed }: DesiredServices, again: boolean): Scope {

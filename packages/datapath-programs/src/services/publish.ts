@@ -3,6 +3,7 @@ import { fail, lead, obtainRun } from './pool-runs.ts';
 import type { Pass, ServiceUpdate } from './plan.ts';
 import { frontendText, isWildcard, type ServiceFailureReason, type ServiceRecord } from './records.ts';
 import type { StoredRun } from './run-store.ts';
+import { wantedRanges } from './source-ranges.ts';
 import { joinPool, leavePool, register, unregister, type ActiveService } from './state.ts';
 
 interface NoRoom {
@@ -154,10 +155,16 @@ async function updateService(pass: Pass, { active, record }: ServiceUpdate): Pro
   }
   if (state.failures.get(id)?.reason === 'source-ranges-full') state.failures.delete(id);
   if (state.services.setFlags(record)) pass.changed = true;
+  if (has && (!had || !sameRanges(active.record, record))) pass.guarded.add(id);
   active.record = record;
   if (has) state.ranges.prune(id, record);
   // Packets that read the flag before it was cleared are still to look at the prefixes.
   else if (had) state.rest.later(() => void (state.byId.get(id) === active && (active.record.flags & SERVICE_FLAG.SOURCE_RANGE) === 0 && state.ranges.prune(id)));
+}
+
+function sameRanges(a: ServiceRecord, b: ServiceRecord): boolean {
+  const [before, after] = [wantedRanges(a), wantedRanges(b)];
+  return before.size === after.size && [...before.keys()].every((text) => after.has(text));
 }
 
 function noRangeRoom({ state }: Pass, record: ServiceRecord): NoRoom {

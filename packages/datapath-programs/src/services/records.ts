@@ -96,6 +96,11 @@ export interface ServiceApplyReport {
   /** All failures that stand, those of earlier calls included. */
   readonly failures: readonly ServiceFailure[];
   readonly ended: readonly EndedBackend[];
+  /**
+   * Services whose source ranges have become others, or, of the first call and after a failure, may have: connections of
+   * clients that they refuse now may be open.
+   */
+  readonly guarded: readonly ServiceRecord[];
 }
 
 /** What lay in the kernel when the writer was opened: to give the same things the same numbers again. */

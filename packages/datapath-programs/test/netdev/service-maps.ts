@@ -1,5 +1,5 @@
 import { encodeBytes } from '@cilium-ts/bpf-maps';
-import { ipToKey16, parseCidr, parseIp } from '@cilium-ts/core';
+import { ipToKey16, parseCidr, parseIp, type Cidr } from '@cilium-ts/core';
 import { backend, frontendKey, poolMember, SERVICE_FLAG, SERVICE_WILDCARD, service, sourceRangeKey } from '@cilium-ts/datapath-layout';
 import type { BpfMap } from 'libbpf-napi';
 
@@ -51,6 +51,13 @@ export class ServiceMaps {
     for (const range of ranges) this.#sourceRange(id, range);
     if (added.address !== undefined) this.markVip(address);
     return { id, backends: indexes };
+  }
+
+  /** Replaces a service's source ranges. */
+  setSourceRanges(id: number, cidrs: readonly Cidr[]): void {
+    const map = this.map('cilium_source_ranges');
+    for (const key of [...map.keys()]) if (new DataView(key.buffer, key.byteOffset).getUint32(4, true) === id) map.delete(key);
+    for (const { text } of cidrs) this.#sourceRange(id, text);
   }
 
   #sourceRange(id: number, text: string): void {

@@ -1,7 +1,9 @@
-import { extension, fragmentIpv4, fragmentIpv6, payload, sctp, type Layer } from '@cilium-ts/testkit';
+import { parseCidr } from '@cilium-ts/core';
+import { extension, fragmentIpv4, fragmentIpv6, payload, sctp, type Layer, type TcpFlag } from '@cilium-ts/testkit';
 import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { cpus } from 'node:os';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { forgetRefused } from '../../src/netdev/refused.ts';
 import { ETH0, ETH1, isReply, MAC, NODE, NODE1, NodeSandbox, OTHER } from './node-sandbox.ts';
 import { datagram, echo, ends, FAMILIES, FAR, frame, hex, of, POD, portUnreachable, REMOTE, SECOND, segment, unreachable, type Family } from './packets.ts';
 
@@ -170,6 +172,30 @@ describe.each(FAMILIES)('IPv$family', ({ family }) => {
     expect(node.incoming(frame(family, [other, VIP[family]], [segment(1, 91, 'syn')]))).toMatchObject({ verdict: 'drop', reason: 177 });
     expect(node.incoming(from(family, VIP[family], segment(1, 92, 'syn')))).toMatchObject({ verdict: 'drop', reason: 177 });
     expect(node.incoming(frame(family, ['198.18.7.7', '2001:db8:7::7'].map((each) => each).filter((each) => each.includes(':') === (family === 6)).concat(VIP[family]) as [string, string], [segment(1, 92, 'syn')]))).toMatchObject({ verdict: 'pass' });
+  });
+
+  test('connections of clients that source ranges have come to refuse are forgotten, others go on', async () => {
+    const other = family === 4 ? '203.0.113.200' : '2001:db8:fffe::9';
+    const backends = [{ address: of(POD, family), port: 8080 }];
+    const remote = [{ address: REMOTE[family], port: 8080 }];
+    const ranges = family === 4 ? ['203.0.113.0/24'] : ['2001:db8::/32'];
+    const services = [node.addService({ address: VIP[family], port: 8101, backends, sourceRanges: ranges }), node.addService({ address: VIP[family], port: 8102, backends: remote, sourceRanges: ranges }), node.addService({ address: VIP[family], port: 8103, backends: remote, flags: SERVICE_FLAG.DSR, sourceRanges: ranges })];
+    const send = (client: string, port: number, ...flags: TcpFlag[]) => node.incoming(frame(family, [client, VIP[family]], [segment(7100, port, ...flags)]));
+    for (const client of [FAR[family], other]) for (const port of [8101, 8102, 8103]) for (const flag of ['syn', 'ack'] as const) expect(send(client, port, flag).verdict).not.toBe('drop');
+    const before = node.translations().length;
+    const narrower = [parseCidr(family === 4 ? `${other}/32` : `${other}/128`)!];
+    // the kernel's table says so, but packets do not ask it again
+    for (const { id } of services) node.setSourceRanges(id, narrower);
+    expect(send(FAR[family], 8101, 'ack').verdict).not.toBe('drop');
+    const guarded = services.map(({ id }) => ({ id, flags: SERVICE_FLAG.SOURCE_RANGE, sourceRanges: narrower }));
+    expect(await forgetRefused(node.map('cilium_nat'), guarded)).toBe(before / 2);
+    for (const port of [8101, 8102, 8103]) {
+      expect([port, send(FAR[family], port, 'ack')]).toMatchObject([port, { verdict: 'drop', reason: 177 }]);
+      expect([port, send(other, port, 'ack').verdict]).toEqual([port, port === 8101 ? 'pass' : 'redirect']);
+    }
+    // a list of those who are refused
+    expect(await forgetRefused(node.map('cilium_nat'), guarded.map((each) => ({ ...each, flags: each.flags | SERVICE_FLAG.SOURCE_DENY })))).toBe(before / 2);
+    expect(node.translations()).toEqual([]);
   });
 
   test('with affinity a client keeps its backend', () => {

@@ -36,7 +36,7 @@ describe('apply', () => {
     const { store, apply } = await rig();
     await apply(services([3, 3, 3]));
     const [steps, graces] = [store.steps, store.graces];
-    expect(await apply(services([3, 3, 3]))).toEqual({ changed: false, failures: [], ended: [] });
+    expect(await apply(services([3, 3, 3]))).toEqual({ changed: false, failures: [], ended: [], guarded: [] });
     expect(await apply(services([3, 3, 3]), false)).toMatchObject({ changed: false });
     expect([store.steps, store.graces]).toEqual([steps, graces]);
     expect(await apply(services([3, 4, 3]))).toMatchObject({ changed: true });
