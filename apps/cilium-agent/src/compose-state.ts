@@ -15,6 +15,7 @@ import { createMonitorHub } from './monitor/monitor-hub.ts';
 import { createNodeAddresses } from './node/node-addresses.ts';
 import { createRepairs } from './reconcile/repairs.ts';
 import { createServiceSlot } from './service/service-slot.ts';
+import { createServiceGuards } from './traffic/service-guards.ts';
 import type { Traffic } from './traffic/traffic.ts';
 import { VERSION } from './version.ts';
 
@@ -78,13 +79,13 @@ export const composeState = (input: ComposeInput): Composed => {
     routers: { router4, router6 }, masquerade: node.masquerade, interval: values['reconcile-interval'] * 1000, logger,
   });
   const nodeAddresses = createNodeAddresses(node.netlink, ipcache, { families, logger });
-  const traffic: Traffic = {};
+  const traffic: Traffic = { guards: createServiceGuards(logger) };
   const services = createServiceSlot(async () => {
     const [{ openServices }, writer] = await Promise.all([import('./service/open-services.ts'), datapath.services()]);
     return openServices({
       values, logger, failpoint, writer, endpoints, ranges, nodeAddresses: () => nodeAddresses.all(),
       ended: () => { traffic.sockets?.terminator.look(); },
-      guarded: (changed) => { traffic.guards?.changed(changed); },
+      guarded: (changed) => { traffic.guards.changed(changed); },
     });
   });
   const sources = metricSources({ endpoints, policies, identities, ipcache, resources, datapath, hub, writer, reserved, services });

@@ -10,7 +10,7 @@ export interface Traffic {
   /** Devices towards the outside that have programs. */
   uplinks?: readonly Uplink[] | undefined;
   nodePrograms?: NodePrograms | undefined;
-  guards?: ServiceGuards | undefined;
+  readonly guards: ServiceGuards;
   xdp?: Xdp | undefined;
   /** Connections that nftables still masquerades. */
   drain?: MasqueradeDrain | undefined;

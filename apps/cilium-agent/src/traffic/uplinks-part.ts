@@ -11,7 +11,6 @@ import { datapathOptions } from '../start-agent.ts';
 import { readFileIfThere } from '../state/atomic-file.ts';
 import { createDeviceLayer, leftOnDevices } from './device-layer.ts';
 import type { DeviceLayer } from './device-layer.ts';
-import { createServiceGuards } from './service-guards.ts';
 import { createUplinkWatch } from './uplink-watch.ts';
 
 /** Whether there are programs on the devices towards the outside: those of the stack, and the one before it. */
@@ -39,8 +38,6 @@ export const uplinksPart = ({ state: { config: { values }, traffic }, opened: { 
   const ranges = [node.ranges.ipv4, node.ranges.ipv6].filter((range) => range !== undefined);
   const watch = createUplinkWatch(node.netlink, { named: values.devices, logger });
   const layers: DeviceLayer[] = [];
-  const guards = createServiceGuards(logger);
-  traffic.guards = guards;
   const { config, ...places } = datapathOptions(values);
   // What ports of translated connections are derived from: both programs have to find the same.
   const options = { ...places, config: { ...config, natSeed: randomInt(2 ** 32) } };
@@ -49,7 +46,7 @@ export const uplinksPart = ({ state: { config: { values }, traffic }, opened: { 
     if (nodeProgramsWanted(values)) {
       const programs = await openNodePrograms({ logger }, options);
       traffic.nodePrograms = programs;
-      guards.open(programs);
+      traffic.guards.open(programs);
       await programs.setMasqueradeExclusions(await exclusions(values, ranges));
       layers.push(createDeviceLayer({ attach: (ifindex) => { programs.attach(ifindex); }, detach: (ifindex) => programs.detach(ifindex), known: () => [...journal.record.uplinks, ...programs.linkedDevices()], close: () => { programs.close(); } }));
     }
@@ -93,7 +90,7 @@ export const uplinksPart = ({ state: { config: { values }, traffic }, opened: { 
     async stop() {
       watch.close();
       traffic.drain?.close();
-      await guards.close();
+      await traffic.guards.close();
       for (const layer of layers.splice(0).reverse()) await layer.close();
       Object.assign(traffic, { nodePrograms: undefined, xdp: undefined, uplinks: undefined, drain: undefined });
     },
