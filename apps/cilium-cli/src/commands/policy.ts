@@ -8,10 +8,11 @@ import type { Io } from '../io.ts';
 import { formatIssue } from '../output/issue.ts';
 import { printValue } from '../output/print.ts';
 import { table } from '../output/table.ts';
+import { addPolicyLint } from './policy-lint.ts';
 import { addPolicyTrace } from './policy-trace.ts';
 import { addPolicyValidate } from './policy-validate.ts';
 
-/** `cilium policy import|delete|get|validate|trace`. */
+/** `cilium policy import|delete|get|validate|trace|lint`. */
 export function addPolicy(program: Command, io: Io): void {
   const policy = program.command('policy').description('network policies: CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, NetworkPolicy');
   addImport(policy, io);
@@ -19,6 +20,7 @@ export function addPolicy(program: Command, io: Io): void {
   addGet(policy, io);
   addPolicyValidate(policy, io);
   addPolicyTrace(policy, io);
+  addPolicyLint(policy, io);
 }
 
 function addImport(policy: Command, io: Io): void {
