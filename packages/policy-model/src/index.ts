@@ -107,3 +107,6 @@ export type { LintRequest } from './questions/lint/lint.ts';
 export { lint } from './questions/lint/lint.ts';
 export type { PolicyRepository, RepositoryChange, RepositoryOptions } from './repository.ts';
 export { createPolicyRepository } from './repository.ts';
+export type { DirectionDelta, PolicyDelta, SubjectDelta } from './tracker/policy-delta.ts';
+export type { PolicyTracker, TrackerDeps, TrackerStats } from './tracker/policy-tracker.ts';
+export { createPolicyTracker } from './tracker/policy-tracker.ts';

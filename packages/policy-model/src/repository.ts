@@ -1,6 +1,7 @@
 import type { Cidr } from '@cilium-ts/core';
 import { compareCidr } from '@cilium-ts/core';
 import { selectorMatches } from '@cilium-ts/identity';
+import type { Pools } from './compile/direction-plan.ts';
 import type { PolicyCompiler } from './compile/policy-compiler.ts';
 import { createPolicyCompiler } from './compile/policy-compiler.ts';
 import { createRowPool } from './compile/row-pool.ts';
@@ -74,13 +75,21 @@ export function ruleSource(repository: PolicyRepository): RuleSource {
   };
 }
 
+const pools = new WeakMap<PolicyRepository, Pools>();
+
+/** Where rows, verdicts and rule sets of a repository's policies are interned, whoever compiles them. */
+export function repositoryPools(repository: PolicyRepository): Pools {
+  let known = pools.get(repository);
+  if (known === undefined) pools.set(repository, (known = { rows: createRowPool(), verdicts: createVerdictPool(), ruleSets: createRuleSetPool() }));
+  return known;
+}
+
 class Repository implements PolicyRepository {
   revision = 1;
   readonly directory: PolicyDirectory;
   #resources = new Map<string, PolicyResource>();
   #sorted: readonly PolicyResource[] | undefined;
   readonly #compilers = new Map<string, PolicyCompiler>();
-  readonly #pools = { rows: createRowPool(), verdicts: createVerdictPool(), ruleSets: createRuleSetPool() };
   readonly #listeners = new Set<(change: RepositoryChange) => void>();
 
   constructor(directory: PolicyDirectory) {
@@ -144,7 +153,7 @@ class Repository implements PolicyRepository {
   compiler(options: PolicyOptions): PolicyCompiler {
     const key = optionsKey(options);
     let compiler = this.#compilers.get(key);
-    if (compiler === undefined) this.#compilers.set(key, (compiler = createPolicyCompiler(ruleSource(this), this.#pools, options)));
+    if (compiler === undefined) this.#compilers.set(key, (compiler = createPolicyCompiler(ruleSource(this), repositoryPools(this), options)));
     return compiler;
   }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { RepositoryChange } from '../src/index.ts';
 import { DEFAULT_POLICY_OPTIONS, createPolicyRepository, parsePolicies } from '../src/index.ts';
 import { ccnp, cnp, networkPolicy } from './helpers/policies.ts';
 
@@ -38,4 +39,25 @@ test('there is one compiler for equal options', () => {
   const repository = createPolicyRepository();
   expect(repository.compiler({ ...DEFAULT_POLICY_OPTIONS })).toBe(repository.compiler({ ...DEFAULT_POLICY_OPTIONS, auditMode: true }));
   expect(repository.compiler(DEFAULT_POLICY_OPTIONS)).not.toBe(repository.compiler({ ...DEFAULT_POLICY_OPTIONS, allowLocalhost: true }));
+});
+
+test('tells of every change which resources are others now', () => {
+  const repository = createPolicyRepository();
+  const changes: RepositoryChange[] = [];
+  const stop = repository.subscribe((change) => changes.push(change));
+  const [a, b] = ['a', 'b'].map((name) => parsePolicies(cnp({ endpointSelector: {}, ingress: [{}] }, { name, namespace: 'shop' })).resources[0]!);
+  repository.upsert(a!);
+  repository.replaceAll([a!, b!]);
+  repository.replaceAll([{ ...a! }]);
+  repository.remove('none');
+  repository.remove(a!.key);
+  expect(changes).toEqual([
+    { revision: 2, changed: [a!.key] },
+    { revision: 3, changed: [b!.key] },
+    { revision: 4, changed: [b!.key, a!.key] },
+    { revision: 5, changed: [a!.key] },
+  ]);
+  stop();
+  repository.upsert(b!);
+  expect(changes).toHaveLength(4);
 });

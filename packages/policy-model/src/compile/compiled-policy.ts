@@ -9,7 +9,7 @@ export interface CompiledDirection {
   readonly enforced: boolean;
   /** The row of every identity without one of its own, identities included that nobody has heard of yet. */
   readonly any: PolicyRow;
-  /** Rows that differ from `any`, by ascending identity. */
+  /** Rows that differ from `any`. */
   readonly byIdentity: ReadonlyMap<NumericIdentity, PolicyRow>;
 }
 
@@ -45,11 +45,9 @@ export function compiledPolicy(ingress: CompiledDirection, egress: CompiledDirec
 }
 
 /** The rule sets that rows name, once each, by ascending id. */
-export function ruleSetsOf(rows: Iterable<PolicyRow>): readonly RuleSet[] {
+function ruleSetsOf(rows: Iterable<PolicyRow>): readonly RuleSet[] {
   const sets = new Map<string, RuleSet>();
-  for (const { boundaries } of new Set(rows)) {
-    for (const { verdict } of boundaries) if (verdict.ruleSet !== undefined) sets.set(verdict.ruleSet.id, verdict.ruleSet);
-  }
+  for (const { ruleSets } of new Set(rows)) for (const ruleSet of ruleSets) sets.set(ruleSet.id, ruleSet);
   return [...sets.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

@@ -7,16 +7,19 @@ import type { PeerIndex, PeerRecord, SelectorEntry } from './peer-index.ts';
 import type { NamedTerm, PreparedRule } from './prepared-rule.ts';
 import { resolveNamed } from './prepared-rule.ts';
 import { refineWith } from './refine-verdicts.ts';
-import type { PolicyRow } from './row.ts';
+import type { PolicyRow, RowBoundary } from './row.ts';
 import { MATCH_TYPE, ROW_POSITIONS } from './row.ts';
 import type { RowPool } from './row-pool.ts';
-import { sortTerms, sweepSorted } from './row-sweep.ts';
+import type { RowSweeper } from './row-sweep.ts';
+import { allRanks, createRowSweeper } from './row-sweep.ts';
 import type { RowTerm } from './row-term.ts';
 import type { RuleSetPool } from './rule-set-pool.ts';
 import type { SignatureTree, Signature } from './signature-tree.ts';
 import { createSignatureTree } from './signature-tree.ts';
+import type { TermSpace } from './term-space.ts';
+import { createTermSpace } from './term-space.ts';
 import type { TermTable } from './term-table.ts';
-import { ascending, createTermTable } from './term-table.ts';
+import { createTermTable } from './term-table.ts';
 import type { VerdictPool } from './verdict-pool.ts';
 import { plainVerdict } from './verdict-pool.ts';
 
@@ -51,13 +54,17 @@ export interface DirectionPlan {
   readonly enforced: boolean;
   /** The row of peers that no selector chooses. */
   readonly any: PolicyRow;
-  /** The selectors that make a difference, and those of `peers` that are named ports' are looked up for. */
+  /** The selectors that make a difference. */
   readonly entries: ReadonlyMap<SelectorEntry, number>;
   /** Whether rows depend on the ports that peers have named. */
   readonly usesPeerPorts: boolean;
   /** The row of a peer of the index. */
   rowFor(peer: PeerRecord): PolicyRow;
-  /** The rows of all identities of the index at the time; the same object until something changes. */
+  /** Whether rows of the node may differ from what its labels call for. */
+  readonly usesHost: boolean;
+  /** The rows of all identities of the index that differ from `any`, by ascending identity; made anew for the caller. */
+  allRows(): Map<NumericIdentity, PolicyRow>;
+  /** The same as a policy; the same object until something changes. */
   compiled(): CompiledDirection;
   close(): void;
 }
@@ -70,7 +77,7 @@ export function createDirectionPlan(input: PlanInput): DirectionPlan {
 function openPlan({ pools, owner }: PlanInput): DirectionPlan {
   const any = pools.rows.intern([{ start: 0, verdict: plainVerdict('allow', MATCH_TYPE.all) }], owner);
   const compiled: CompiledDirection = { enforced: false, any, byIdentity: new Map() };
-  return { enforced: false, any, entries: new Map(), usesPeerPorts: false, rowFor: () => any, compiled: () => compiled, close: () => undefined };
+  return { enforced: false, any, entries: new Map(), usesPeerPorts: false, usesHost: false, rowFor: () => any, allRows: () => new Map(), compiled: () => compiled, close: () => undefined };
 }
 
 const ALLOW_HOST: RowTerm = { start: 0, end: ROW_POSITIONS - 1, action: 'allow', namesPeer: true, tier: 'normal' };
@@ -81,6 +88,7 @@ class SweptPlan implements DirectionPlan {
   readonly any: PolicyRow;
   readonly entries = new Map<SelectorEntry, number>();
   readonly usesPeerPorts: boolean;
+  readonly usesHost: boolean;
   readonly #input: PlanInput;
   readonly #table: TermTable;
   /** By place of the selector. */
@@ -88,6 +96,8 @@ class SweptPlan implements DirectionPlan {
   readonly #named: (readonly NamedTerm[])[] = [];
   readonly #portNames: ReadonlySet<string>;
   readonly #tree: SignatureTree;
+  readonly #sweeper: RowSweeper;
+  readonly #merger: RankMerger;
   readonly #rows: (PolicyRow | undefined)[] = [];
   /** Rows of the node and of peers with named ports. */
   readonly #special = new Map<string, PolicyRow>();
@@ -99,9 +109,12 @@ class SweptPlan implements DirectionPlan {
     const { rules, subjectPorts, peers } = input;
     const table = createTermTable({ rules, subjectPorts, host: input.allowHost ? ALLOW_HOST : undefined });
     this.#table = table;
+    this.#sweeper = createRowSweeper(table.space);
+    this.#merger = new RankMerger(table.space.terms.length);
     const named = new Set([...table.namedAny, ...[...table.namedBySelector.values()].flat()].map(portKey));
     this.#portNames = named;
     this.usesPeerPorts = named.size > 0;
+    this.usesHost = input.allowHost;
     const selectors = new Map(rules.flatMap((rule) => rule.peers).map((selector) => [selector.text, selector]));
     for (const [text, selector] of selectors) {
       const ranks = table.bySelector.get(text)!;
@@ -136,7 +149,7 @@ class SweptPlan implements DirectionPlan {
     const { peers, directory } = this.#input;
     const known = this.#compiled;
     if (known?.revision === peers.revision && (!this.usesPeerPorts || known.directory === directory.revision)) return known.value;
-    const value = { enforced: true, any: this.any, byIdentity: this.#rowsOfAll() };
+    const value = { enforced: true, any: this.any, byIdentity: this.allRows() };
     this.#compiled = { revision: peers.revision, directory: directory.revision, value };
     return value;
   }
@@ -148,7 +161,7 @@ class SweptPlan implements DirectionPlan {
   }
 
   /** Goes by the selectors rather than by the identities: most of those are chosen by none. */
-  #rowsOfAll(): Map<NumericIdentity, PolicyRow> {
+  allRows(): Map<NumericIdentity, PolicyRow> {
     const { peers, allowHost } = this.#input;
     const sets = new Int32Array(peers.slots);
     for (const [entry, place] of this.entries) {
@@ -195,30 +208,58 @@ class SweptPlan implements DirectionPlan {
   }
 
   #makeRow(set: Signature, host: boolean, ports: readonly NamedPort[]): PolicyRow {
-    const { enforcement, pools, owner } = this.#input;
-    const { any, terms, host: hostRank, namedAny } = this.#table;
+    const { pools, owner } = this.#input;
+    const { space, any, host: hostRank, namedAny } = this.#table;
     const places = this.#tree.places(set);
-    const ranks = concatenated([any, ...places.map((place) => this.#ranks[place]!), ...(host && hostRank !== undefined ? [Int32Array.of(hostRank)] : [])]);
-    const own = Array.from(ranks, (rank) => terms[rank]!);
+    this.#merger.add(any);
+    for (const place of places) this.#merger.add(this.#ranks[place]!);
+    const ranks = this.#merger.take(host ? hostRank : undefined);
     const named = ports.length === 0 ? [] : resolveNamed([...namedAny, ...places.flatMap((place) => this.#named[place]!)], ports);
-    const sorted = named.length === 0 ? own : sortTerms([...own, ...named]);
+    if (named.length === 0) return pools.rows.intern(this.#sweep(this.#sweeper, { space, ranks, host }), owner);
+    // Where names lead is not known beforehand, so that such rows have a space of their own.
+    const terms: RowTerm[] = [...named];
+    for (const rank of ranks) terms.push(space.terms[rank]!);
+    const own = createTermSpace(terms);
+    return pools.rows.intern(this.#sweep(createRowSweeper(own), { space: own, ranks: allRanks(own), host }), owner);
+  }
+
+  #sweep(sweeper: RowSweeper, { space, ranks, host }: { space: TermSpace; ranks: Int32Array; host: boolean }): RowBoundary[] {
+    const { enforcement, pools } = this.#input;
     const defaultDeny = enforcement.kind === 'default-deny';
-    const refine = sorted.some(({ extras }) => extras !== undefined) ? refineWith({ ...pools, observe: !defaultDeny, bypass: host }) : undefined;
-    return pools.rows.intern(sweepSorted(sorted, { defaultDeny }, refine), owner);
+    let extras = false;
+    for (const rank of ranks) extras ||= space.terms[rank]!.extras !== undefined;
+    return sweeper.sweep(ranks, { defaultDeny }, extras ? refineWith({ ...pools, observe: !defaultDeny, bypass: host }) : undefined);
   }
 }
 
 const portKey = ({ name, protocol }: Pick<NamedPort, 'name' | 'protocol'>): string => `${name}/${protocol}`;
 
-/** All numbers of the lists, sorted, once each. */
-function concatenated(lists: readonly Int32Array[]): Int32Array {
-  const [first] = lists;
-  if (lists.length === 1) return first!;
-  const all = new Int32Array(lists.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const list of lists) {
-    all.set(list, at);
-    at += list.length;
+/** Merges lists of ranks: a bit for each rank, taken out in order. */
+class RankMerger {
+  readonly #bits: Uint32Array;
+  #count = 0;
+
+  constructor(size: number) {
+    this.#bits = new Uint32Array((size + 31) >> 5);
   }
-  return ascending(all);
+
+  add(ranks: Int32Array): void {
+    const bits = this.#bits;
+    for (const rank of ranks) bits[rank >> 5]! |= 1 << (rank & 31);
+    this.#count += ranks.length;
+  }
+
+  /** Ascending, once each; nothing is left. */
+  take(besides: number | undefined): Int32Array {
+    if (besides !== undefined) this.add(Int32Array.of(besides));
+    const ranks = new Int32Array(this.#count);
+    let count = 0;
+    const bits = this.#bits;
+    for (let word = 0; word < bits.length; word++) {
+      for (let left = bits[word]!; left !== 0; left &= left - 1) ranks[count++] = (word << 5) + 31 - Math.clz32(left & -left);
+    }
+    bits.fill(0);
+    this.#count = 0;
+    return ranks.subarray(0, count);
+  }
 }

@@ -10,8 +10,8 @@ import { createPeerIndex } from './peer-index.ts';
 import type { PreparedRule } from './prepared-rule.ts';
 import type { RuleBook, RuleSource } from './rule-book.ts';
 import { createRuleBook } from './rule-book.ts';
-import type { PlanContext, SelectedSubject } from './subject-plans.ts';
-import { planDirection, planKey, portsAskedFor } from './subject-plans.ts';
+import type { PlanContext, PlanRequest, SelectedSubject } from './subject-plans.ts';
+import { makePlan, planRequest } from './subject-plans.ts';
 
 /** What endpoints of one identity may have of their own. */
 export interface SubjectDetails {
@@ -38,10 +38,9 @@ export interface PolicyCompiler {
   resolve(subject: Identity, identities: Iterable<Identity>, details?: SubjectDetails): ResolvedPolicy;
 }
 
-interface Plans {
+interface KnownPlan {
   readonly rules: readonly PreparedRule[];
-  readonly ingress: DirectionPlan;
-  readonly egress: DirectionPlan;
+  readonly plan: DirectionPlan;
 }
 
 /** Plans remembered; when as many have gathered, all are dropped. */
@@ -51,7 +50,7 @@ const MAX_PLANS = 4096;
 export function createPolicyCompiler(source: RuleSource, pools: Pools, options: PolicyOptions): PolicyCompiler {
   const peers = createPeerIndex(labelsUnder(options));
   const book = createRuleBook(source, options);
-  const plans = new Map<string, Plans>();
+  const plans = new Map<string, KnownPlan>();
   const context: PlanContext = { options, peers, directory: source.directory, pools };
   const setIdentities = identitiesOf(peers);
 
@@ -59,39 +58,29 @@ export function createPolicyCompiler(source: RuleSource, pools: Pools, options: 
     setIdentities(identities);
     forgetPlans(plans, book);
     const selected: SelectedSubject = { subject, rules: book.select(subject.labels), namedPorts };
-    const { ingress, egress } = plansFor(plans, selected, context);
+    const ingress = planFor(plans, planRequest('ingress', selected, context), context);
+    const egress = planFor(plans, planRequest('egress', selected, context), context);
     return { rules: selected.rules.length, distil: () => compiledPolicy(ingress.compiled(), egress.compiled()) };
   };
   return { resolve, compile: (subject, identities, details) => resolve(subject, identities, details).distil() };
 }
 
 /** Catches up with the rules, and drops the plans that were made of rules that are gone. */
-function forgetPlans(plans: Map<string, Plans>, book: RuleBook): void {
+function forgetPlans(plans: Map<string, KnownPlan>, book: RuleBook): void {
   const removed = new Set(book.sync().removed);
   const all = plans.size >= MAX_PLANS;
   if (removed.size === 0 && !all) return;
-  for (const [key, { rules, ingress, egress }] of plans) {
+  for (const [key, { rules, plan }] of plans) {
     if (!all && !rules.some((rule) => removed.has(rule))) continue;
-    ingress.close();
-    egress.close();
+    plan.close();
     plans.delete(key);
   }
 }
 
-function plansFor(plans: Map<string, Plans>, selected: SelectedSubject, context: PlanContext): Plans {
-  const ports = portsAskedFor(selected, context.directory);
-  const key = planKey(selected, ports);
-  const known = plans.get(key);
-  if (known !== undefined) return known;
-  const ingress = planDirection('ingress', selected, ports, context);
-  try {
-    const made = { rules: selected.rules, ingress, egress: planDirection('egress', selected, ports, context) };
-    plans.set(key, made);
-    return made;
-  } catch (error) {
-    ingress.close();
-    throw error;
-  }
+function planFor(plans: Map<string, KnownPlan>, request: PlanRequest, context: PlanContext): DirectionPlan {
+  let known = plans.get(request.key);
+  if (known === undefined) plans.set(request.key, (known = { rules: request.rules, plan: makePlan(request, context) }));
+  return known.plan;
 }
 
 /** Makes an index hold exactly the given identities. Lists that follow one another are mostly the same. */

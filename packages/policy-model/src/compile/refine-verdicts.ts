@@ -2,10 +2,11 @@ import type { ProxyRules } from '../model/l7.ts';
 import type { RowVerdict } from './row.ts';
 import type { ParserChoice } from './proxy-parser.ts';
 import { compareChoices, parserOf } from './proxy-parser.ts';
-import type { Refine, SortedTerm, SweptCuts } from './row-sweep.ts';
+import type { Refine, SweptCuts } from './row-sweep.ts';
 import { compareOrders, matchType, mayYield, tierNumber } from './row-term.ts';
 import type { RuleSetPool } from './rule-set-pool.ts';
 import { asksFor } from './rule-set-pool.ts';
+import type { SortedTerm } from './term-space.ts';
 import type { VerdictPool } from './verdict-pool.ts';
 
 /** Where verdicts with extras are interned, and how proxies are dealt with. */
@@ -26,6 +27,7 @@ export interface RefineContext {
 export function refineWith(context: RefineContext): Refine {
   return (swept) => {
     const covering = coveringTerms(swept);
+    const { terms } = swept.space;
     const refined = new Map<string, RowVerdict>();
     return (cut, verdict) => {
       const winner = swept.winners[cut]!;
@@ -34,7 +36,7 @@ export function refineWith(context: RefineContext): Refine {
       const key = `${winner} ${beside.join()}`;
       let known = refined.get(key);
       if (known === undefined) {
-        known = context.verdicts.intern(refinedVerdict(swept.terms[winner]!, beside.map((index) => swept.terms[index]!), context));
+        known = context.verdicts.intern(refinedVerdict(terms[winner]!, beside.map((rank) => terms[rank]!), context));
         refined.set(key, known);
       }
       return known;
@@ -42,17 +44,18 @@ export function refineWith(context: RefineContext): Refine {
   };
 }
 
-/** By cut: indexes of the terms that cover it and were asked together with the deciding one, in order of precedence. */
+/** By cut: ranks of the terms that cover it and were asked together with the deciding one, in order of precedence. */
 function coveringTerms(swept: SweptCuts): readonly (readonly number[])[] {
-  const { terms, winners } = swept;
-  const covering: number[][] = Array.from(swept.cuts, () => []);
-  terms.forEach((term, index) => {
-    const [first, last] = swept.range(term);
-    for (let cut = first; cut < last; cut++) {
-      const winner = terms[winners[cut]!];
-      if (winner !== undefined && winner.action === term.action && askedTogether(winner, term)) covering[cut]!.push(index);
+  const { terms, first, last } = swept.space;
+  const covering: number[][] = Array.from({ length: swept.size }, () => []);
+  for (const rank of swept.ranks) {
+    const term = terms[rank]!;
+    const end = swept.numberOf(last[rank]!);
+    for (let cut = swept.numberOf(first[rank]!); cut < end; cut++) {
+      const winner = terms[swept.winners[cut]!];
+      if (winner !== undefined && winner.action === term.action && askedTogether(winner, term)) covering[cut]!.push(rank);
     }
-  });
+  }
   return covering;
 }
 

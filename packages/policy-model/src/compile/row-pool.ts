@@ -1,4 +1,5 @@
 import { PolicyModelError } from '../error.ts';
+import type { RuleSet } from '../model/rule-set.ts';
 import type { PolicyRow, RowBoundary } from './row.ts';
 import { MAX_ROW_BOUNDARIES } from './row.ts';
 import { verdictText } from './verdict-pool.ts';
@@ -16,15 +17,25 @@ export interface RowPool {
 
 class InternedRow implements PolicyRow {
   readonly boundaries: readonly RowBoundary[];
+  readonly ruleSets: readonly RuleSet[];
   #key: string | undefined;
 
   constructor(boundaries: readonly RowBoundary[]) {
     this.boundaries = boundaries;
+    this.ruleSets = ruleSetsOf(boundaries);
   }
 
   get key(): string {
     return (this.#key ??= this.boundaries.map(({ start, verdict }) => `${start}${verdictText(verdict)}`).join(','));
   }
+}
+
+const NO_RULE_SETS: readonly RuleSet[] = Object.freeze([]);
+
+function ruleSetsOf(boundaries: readonly RowBoundary[]): readonly RuleSet[] {
+  let sets: Set<RuleSet> | undefined;
+  for (const { verdict } of boundaries) if (verdict.ruleSet !== undefined) (sets ??= new Set()).add(verdict.ruleSet);
+  return sets === undefined ? NO_RULE_SETS : Object.freeze([...sets]);
 }
 
 /** An empty pool. */

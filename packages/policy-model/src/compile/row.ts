@@ -35,6 +35,8 @@ export interface PolicyRow {
   readonly key: string;
   /** Ascending, the first at 0, neighbours with different verdicts; 1 to {@link MAX_ROW_BOUNDARIES}. */
   readonly boundaries: readonly RowBoundary[];
+  /** Those that its verdicts name, once each. */
+  readonly ruleSets: readonly RuleSet[];
 }
 
 /** Positions that one protocol takes. */

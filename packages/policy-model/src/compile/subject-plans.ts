@@ -1,11 +1,12 @@
 import type { Identity } from '@cilium-ts/identity';
 import type { NamedPort, PolicyDirectory } from '../directory/directory.ts';
-import { canonicalNamedPorts } from '../directory/directory.ts';
+import { canonicalNamedPorts, namedPortsText } from '../directory/directory.ts';
 import type { PolicyOptions } from '../model/options.ts';
 import type { Direction } from '../model/rule.ts';
 import { checkConflicts } from './conflicts.ts';
 import type { DirectionPlan, Pools } from './direction-plan.ts';
 import { createDirectionPlan } from './direction-plan.ts';
+import type { Enforcement } from './enforcement.ts';
 import { decideEnforcement } from './enforcement.ts';
 import type { PeerIndex } from './peer-index.ts';
 import type { PreparedRule } from './prepared-rule.ts';
@@ -26,32 +27,43 @@ export interface SelectedSubject {
   readonly namedPorts: readonly NamedPort[] | undefined;
 }
 
-/** The named ports of a subject that its rules of ingress ask for. */
-export function portsAskedFor({ subject, rules, namedPorts }: SelectedSubject, directory: PolicyDirectory): readonly NamedPort[] {
+/** All that a plan depends on. */
+export interface PlanRequest {
+  readonly direction: Direction;
+  readonly subject: Identity;
+  /** Those of the direction. */
+  readonly rules: readonly PreparedRule[];
+  /** The named ports of the subject that rules of ingress ask for. */
+  readonly ports: readonly NamedPort[];
+  readonly enforcement: Enforcement;
+  /** Equal for subjects whose plans are the same. */
+  readonly key: string;
+}
+
+/** What the plan of a subject in one direction is made of. */
+export function planRequest(direction: Direction, selected: SelectedSubject, context: PlanContext): PlanRequest {
+  const { subject } = selected;
+  const rules = selected.rules.filter(({ rule }) => rule.direction === direction);
+  const enforcement = decideEnforcement(subject.labels, rules.map(({ rule }) => rule), context.options);
+  const ports = direction === 'ingress' && enforcement.kind !== 'off' ? portsAskedFor({ ...selected, rules }, context.directory) : [];
+  const numbers = enforcement.kind === 'off' ? '' : rules.map(({ number }) => number).join();
+  return { direction, subject, rules, ports, enforcement, key: `${direction} ${enforcement.kind} ${numbers} ${namedPortsText(ports)}` };
+}
+
+function portsAskedFor({ subject, rules, namedPorts }: SelectedSubject, directory: PolicyDirectory): readonly NamedPort[] {
   const names = new Set<string>();
-  for (const { rule, namedPeerTerms, namedAnyTerms } of rules) {
-    if (rule.direction === 'ingress') for (const { name, protocol } of [...namedPeerTerms, ...namedAnyTerms]) names.add(`${name}/${protocol}`);
+  for (const { namedPeerTerms, namedAnyTerms } of rules) {
+    for (const { name, protocol } of namedPeerTerms) names.add(`${name}/${protocol}`);
+    for (const { name, protocol } of namedAnyTerms) names.add(`${name}/${protocol}`);
   }
   if (names.size === 0) return [];
   const ports = namedPorts === undefined ? directory.namedPorts(subject.id) : canonicalNamedPorts(namedPorts);
   return ports.filter(({ name, protocol }) => names.has(`${name}/${protocol}`));
 }
 
-/** Equal for subjects whose plans are the same. */
-export function planKey({ subject, rules }: SelectedSubject, ports: readonly NamedPort[]): string {
-  const special = ['host', 'init'].filter((key) => subject.labels.has('reserved', key)).join();
-  return `${special} ${rules.map(({ number }) => number).join()} ${ports.map(({ name, protocol, port }) => `${name}/${protocol}=${port}`).join()}`;
-}
-
-/**
- * The plan of a subject in one direction. Throws PolicyModelError `l7-conflict` and `row-too-large`, and has then
- * retained nothing.
- */
-export function planDirection(direction: Direction, selected: SelectedSubject, ports: readonly NamedPort[], context: PlanContext): DirectionPlan {
-  const { subject } = selected;
-  const rules = selected.rules.filter(({ rule }) => rule.direction === direction);
+/** Makes a plan. Throws PolicyModelError `l7-conflict` and `row-too-large`, and has then retained nothing. */
+export function makePlan({ direction, subject, rules, ports, enforcement }: PlanRequest, context: PlanContext): DirectionPlan {
   const owner = (): string => `${direction} of ${subject.labels.toStrings().join(', ')} (identity ${subject.id})`;
-  const enforcement = decideEnforcement(subject.labels, rules.map(({ rule }) => rule), context.options);
   if (enforcement.kind !== 'off') checkConflicts(rules, owner);
   return createDirectionPlan({
     rules,

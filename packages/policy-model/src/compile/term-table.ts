@@ -1,18 +1,18 @@
 import type { NamedPort } from '../directory/directory.ts';
 import type { NamedTerm, PreparedRule } from './prepared-rule.ts';
 import { resolveNamed } from './prepared-rule.ts';
-import type { SortedTerm } from './row-sweep.ts';
-import { rankTerms } from './row-sweep.ts';
 import type { RowTerm } from './row-term.ts';
+import type { TermSpace } from './term-space.ts';
+import { createTermSpace } from './term-space.ts';
 
 /** The terms of all rules of a direction in order of precedence, and which of them each selector brings. */
 export interface TermTable {
-  readonly terms: readonly SortedTerm[];
-  /** Indexes of what applies to everybody, ascending. */
+  readonly space: TermSpace;
+  /** Ranks of what applies to everybody, ascending. */
   readonly any: Int32Array;
-  /** By text of the selector: indexes of what applies to those whom it chooses, ascending. */
+  /** By text of the selector: ranks of what applies to those whom it chooses, ascending. */
   readonly bySelector: ReadonlyMap<string, Int32Array>;
-  /** Index of the permission for the node, if there is one. */
+  /** Rank of the permission for the node, if there is one. */
   readonly host: number | undefined;
   /** Terms whose ports the peers have named, for everybody and by selector. */
   readonly namedAny: readonly NamedTerm[];
@@ -36,7 +36,7 @@ export function createTermTable({ rules, subjectPorts, host }: TermTableInput): 
     peer: withNamed(prepared.peerTerms, prepared.namedPeerTerms, subjectPorts),
   }));
   const all = own.flatMap(({ any, peer }) => [...any, ...peer]);
-  const { terms, ranks } = rankTerms(host === undefined ? all : [...all, host]);
+  const { ranks, ...space } = createTermSpace(host === undefined ? all : [...all, host]);
   const numbers = (list: readonly RowTerm[]): number[] => list.map((term) => ranks.get(term)!);
   const bySelector = new Map<string, number[]>();
   const namedBySelector = new Map<string, NamedTerm[]>();
@@ -48,7 +48,7 @@ export function createTermTable({ rules, subjectPorts, host }: TermTableInput): 
     }
   }
   return {
-    terms,
+    space,
     any: ascending(own.flatMap(({ any }) => numbers(any))),
     bySelector: new Map(Array.from(bySelector, ([text, list]) => [text, ascending(list)])),
     host: host && ranks.get(host),
@@ -68,9 +68,6 @@ function append<T>(map: Map<string, T[]>, key: string, items: readonly T[]): voi
 }
 
 /** Sorted, once each. */
-export function ascending(numbers: ArrayLike<number>): Int32Array {
-  const sorted = Int32Array.from(numbers).sort();
-  let count = 0;
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[count++] = sorted[i]!;
-  return sorted.subarray(0, count);
+function ascending(numbers: readonly number[]): Int32Array {
+  return Int32Array.from(new Set(numbers)).sort();
 }
