@@ -1,4 +1,5 @@
 import type { Identity, NumericIdentity } from '@cilium-ts/identity';
+import { labelsUnder } from '../compile/by-address.ts';
 import type { CompiledPolicy } from '../compile/compiled-policy.ts';
 import { compiledPolicy } from '../compile/compiled-policy.ts';
 import type { PeerIndex } from '../compile/peer-index.ts';
@@ -87,7 +88,7 @@ class Tracker implements PolicyTracker {
   constructor(repository: PolicyRepository, options: PolicyOptions) {
     this.#repository = repository;
     const { directory } = repository;
-    this.#peers = createPeerIndex();
+    this.#peers = createPeerIndex(labelsUnder(options));
     this.#book = createRuleBook(ruleSource(repository), options);
     this.#context = {
       options,
