@@ -7,7 +7,8 @@ import { maglevBenchmark } from './lb/maglev-benchmark.ts';
 import { packetBenchmarks } from './packet/packet-benchmarks.ts';
 import { servicePacketBenchmarks } from './packet/service-packet-benchmarks.ts';
 import { bundleBenchmark } from './policy/bundle-benchmark.ts';
+import { explainBenchmark } from './policy/explain-benchmark.ts';
 import { tcpBenchmarks } from './tcp/tcp-benchmarks.ts';
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [packetBenchmarks, servicePacketBenchmarks, tcpBenchmarks, maglevBenchmark, bundleBenchmark, connectBenchmarks, changeBenchmarks, crrBenchmarks, agentBenchmarks];
+export const benchmarks: readonly Benchmark[] = [packetBenchmarks, servicePacketBenchmarks, tcpBenchmarks, maglevBenchmark, bundleBenchmark, connectBenchmarks, changeBenchmarks, crrBenchmarks, explainBenchmark, agentBenchmarks];

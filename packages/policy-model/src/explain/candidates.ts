@@ -1,16 +1,18 @@
-import type { SourceLocation } from '../model/location.ts';
 import type { Rule, Tier } from '../model/rule.ts';
 import type { Decision } from './decide.ts';
-import type { Hit, RuleOutcome } from './evaluate-rule.ts';
-import type { Candidate, DefaultDeny, RuleEffect, RuleReference } from './explanation.ts';
+import type { Hit, RuleContext, RuleOutcome } from './evaluate-rule.ts';
+import { describeHit, describeMiss } from './evaluate-rule.ts';
+import type { Candidate, DefaultDeny, L7Finding, RuleEffect, RuleReference } from './explanation.ts';
 import type { ConnectionFacts } from './proxy.ts';
 import { findL7, parserOf } from './proxy.ts';
+import { hitReference, ruleReference } from './rule-reference.ts';
 
 /** What the verdict was, for telling each rule's part in it. */
 export interface CandidateContext {
   readonly decision: Decision;
   readonly closed: DefaultDeny | undefined;
   readonly facts: ConnectionFacts;
+  readonly rules: RuleContext;
 }
 
 const TIERS: readonly Tier[] = ['admin', 'normal', 'baseline'];
@@ -22,26 +24,43 @@ export function createCandidates(outcomes: Readonly<Record<Tier, readonly RuleOu
   const deciding = matched.filter(({ rule }) => rule === context.decision.hit?.rule);
   const others = matched.filter(({ rule }) => rule !== context.decision.hit?.rule);
   const failed = all.filter(({ outcome }) => outcome !== 'matched');
-  return [...[...deciding, ...others].map((outcome) => matchedCandidate(outcome, context)), ...failed.map(failedCandidate)];
+  return [...[...deciding, ...others].map((outcome) => matchedCandidate(outcome, context)), ...failed.map((outcome) => failedCandidate(outcome, context.rules))];
 }
 
-function failedCandidate({ rule, outcome, detail }: RuleOutcome): Candidate {
-  return { rule: ruleReference(rule, rule.at), outcome, detail: detail() };
+/** A class for its getter: words are made when somebody reads them; what they tell has been found out. */
+class CandidateView implements Candidate {
+  readonly rule: RuleReference;
+  readonly outcome: Candidate['outcome'];
+  declare readonly effect?: RuleEffect;
+  declare readonly shadow?: NonNullable<Candidate['shadow']>;
+  declare readonly l7?: L7Finding;
+  readonly #detail: () => string;
+
+  constructor(rule: RuleReference, outcome: Candidate['outcome'], detail: () => string) {
+    this.rule = rule;
+    this.outcome = outcome;
+    this.#detail = detail;
+  }
+
+  get detail(): string {
+    return this.#detail();
+  }
+
+  toJSON(): Candidate {
+    return { ...this, detail: this.detail };
+  }
+}
+
+function failedCandidate(miss: RuleOutcome, context: RuleContext): Candidate {
+  return new CandidateView(ruleReference(miss.rule, miss.rule.at), miss.outcome, () => describeMiss(miss, context));
 }
 
 function matchedCandidate(outcome: RuleOutcome, context: CandidateContext): Candidate {
-  const { decision, facts } = context;
+  const { decision, facts, rules } = context;
   const { rule } = outcome;
   const own = rule === decision.hit?.rule ? decision.hit : (decision.redirects.find((hit) => hit.rule === rule) ?? outcome.hits[0]!);
-  const { effect, shadow } = judge(rule, own, context);
-  return {
-    rule: ruleReference(rule, own.at),
-    outcome: 'matched',
-    detail: own.detail(),
-    effect,
-    ...(shadow === undefined ? {} : { shadow }),
-    ...(own.proxy === undefined ? {} : { l7: findL7(own.proxy, facts) }),
-  };
+  const finding = own.proxy === undefined ? {} : { l7: findL7(own.proxy, facts) };
+  return Object.assign(new CandidateView(hitReference(own), 'matched', () => describeHit(own, rules)), judge(rule, own, context), finding);
 }
 
 interface Judgement {
@@ -83,24 +102,4 @@ function whyOverruled(rule: Rule, hit: Hit, own: Hit): string | undefined {
   return parser !== undefined && winner !== undefined && parser !== winner ? `connections go to one proxy, and ${winner} comes before ${parser}` : undefined;
 }
 
-const shadowed = (why: string, by: Hit): NonNullable<Candidate['shadow']> => ({ why, by: ruleReference(by.rule, by.at) });
-
-/** Points at a rule, at the place within it that matters. */
-export function ruleReference(rule: Rule, { file, line, column, field }: SourceLocation): RuleReference {
-  const index = /\[(\d+)\]$/.exec(rule.at.field)?.[1];
-  return {
-    ...(file === undefined ? {} : { file }),
-    line,
-    column,
-    field,
-    resource: rule.resource,
-    action: rule.action,
-    entry: rule.at.field,
-    ...(index === undefined ? {} : { index: Number(index) }),
-    tier: rule.tier,
-    ...(rule.order === undefined ? {} : { priority: rule.order.priority }),
-    ...(rule.labels === undefined || rule.labels.length === 0 ? {} : { labels: rule.labels }),
-    ...(rule.log === undefined ? {} : { log: rule.log }),
-    ...(rule.description === undefined ? {} : { description: rule.description }),
-  };
-}
+const shadowed = (why: string, by: Hit): NonNullable<Candidate['shadow']> => ({ why, by: hitReference(by) });

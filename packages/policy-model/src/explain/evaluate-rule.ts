@@ -1,12 +1,12 @@
 import type { SourceLocation } from '../model/location.ts';
 import type { ProxyRules } from '../model/l7.ts';
 import { MAX_PORT, positionMeaning, protocolName } from '../model/protocol.ts';
-import type { PortTerm, Rule } from '../model/rule.ts';
+import type { Peer, PortTerm, Rule } from '../model/rule.ts';
 import type { MatchType } from '../model/verdict.ts';
 import { MATCH_TYPE } from '../model/verdict.ts';
 import type { Packet } from './explanation.ts';
 import type { PeerContext, PeerMatch } from './match-peer.ts';
-import { matchPeer } from './match-peer.ts';
+import { OTHER, describePeer, matchPeer } from './match-peer.ts';
 import type { KnownPort } from './policy-source.ts';
 
 /** What a rule is held against. */
@@ -25,8 +25,9 @@ export interface Hit {
   readonly first: number;
   readonly width: number;
   readonly proxy: ProxyRules | undefined;
-  readonly at: SourceLocation;
-  readonly detail: () => string;
+  readonly peer: Peer | undefined;
+  readonly match: PeerMatch | undefined;
+  readonly term: PortTerm | undefined;
 }
 
 /** What came of a rule: every way in which it matches, or one reason why it does not. */
@@ -34,7 +35,8 @@ export interface RuleOutcome {
   readonly rule: Rule;
   readonly outcome: 'matched' | 'peer' | 'port' | 'nobody';
   readonly hits: readonly Hit[];
-  readonly detail: () => string;
+  /** Of `peer`: what is to be told of its peers, by their places, where that may change later. */
+  readonly told?: readonly (PeerMatch | undefined)[];
 }
 
 /** Width of a rule without ports: more than any protocol. */
@@ -53,70 +55,79 @@ export function namesPort({ width }: Pick<Hit, 'width'>): boolean {
   return width < PROTOCOL_WIDTH;
 }
 
+const NO_HITS: readonly Hit[] = [];
+
 /** Evaluates a rule that selects the endpoint against a peer and a packet, without rows. */
 export function evaluateRule(rule: Rule, context: RuleContext): RuleOutcome {
-  const fail = (outcome: 'peer' | 'port' | 'nobody', detail: () => string): RuleOutcome => ({ rule, outcome, hits: [], detail });
   const { peers } = rule;
-  if (peers.kind === 'none') return fail('nobody', () => peers.why);
-  const ports = matchingPorts(rule, context);
-  const missed = (): string => missingPort(rule, context);
-  if (peers.kind === 'any') {
-    if (ports.length === 0) return fail('port', missed);
-    return matched(rule, ports.map((port) => hit(rule, port, undefined)));
-  }
-  const hits: Hit[] = [];
-  const failed: PeerMatch[] = [];
-  let chosen = false;
-  for (const peer of peers.peers) {
+  if (peers.kind === 'none') return { rule, outcome: 'nobody', hits: NO_HITS };
+  if (peers.kind === 'any') return withPorts(rule, [undefined], context);
+  let chosen: ChosenPeer[] | undefined;
+  let told: PeerMatch[] | undefined;
+  for (let i = 0; i < peers.peers.length; i++) {
+    const peer = peers.peers[i]!;
     const match = matchPeer(peer, context, rule.action);
-    if (!match.matches) failed.push(match);
-    else {
-      chosen = true;
-      for (const port of ports) hits.push(hit(rule, port, { ...match, at: peer.at }));
-    }
+    if (match.matches) (chosen ??= []).push({ peer, match });
+    else if (match.detail !== undefined) (told ??= [])[i] = match;
   }
-  if (!chosen) return fail('peer', () => summarize(failed.map(({ detail }) => detail())));
-  return ports.length === 0 ? fail('port', missed) : matched(rule, hits);
+  if (chosen !== undefined) return withPorts(rule, chosen, context);
+  return told === undefined ? { rule, outcome: 'peer', hits: NO_HITS } : { rule, outcome: 'peer', hits: NO_HITS, told };
 }
 
-const matched = (rule: Rule, hits: readonly Hit[]): RuleOutcome => ({ rule, outcome: 'matched', hits, detail: hits[0]!.detail });
+interface ChosenPeer {
+  readonly peer: Peer;
+  readonly match: PeerMatch;
+}
+
+function withPorts(rule: Rule, chosen: readonly (ChosenPeer | undefined)[], context: RuleContext): RuleOutcome {
+  if (rule.ports.kind === 'all') return { rule, outcome: 'matched', hits: hitsOf(rule, chosen, { first: 0, width: EVERYTHING }) };
+  let hits: Hit[] | undefined;
+  for (const term of rule.ports.ports) {
+    const range = matchTerm(term, context);
+    if (range !== undefined) (hits ??= []).push(...hitsOf(rule, chosen, { ...range, term }));
+  }
+  return hits === undefined ? { rule, outcome: 'port', hits: NO_HITS } : { rule, outcome: 'matched', hits };
+}
+
+interface PortRange {
+  readonly first: number;
+  readonly width: number;
+}
+
+/** The ports that a term means, where the packet's is among them. */
+function matchTerm({ protocol, first, last, name }: PortTerm, { packet, namedPorts }: RuleContext): PortRange | undefined {
+  if (protocol !== packet.protocol) return undefined;
+  if (name === undefined) return first <= packet.port && packet.port <= last ? { first, width: last - first + 1 } : undefined;
+  const meant = namedPorts().some((known) => known.name === name && known.protocol === protocol && known.port === packet.port);
+  return meant ? { first: packet.port, width: 1 } : undefined;
+}
+
+function hitsOf(rule: Rule, chosen: readonly (ChosenPeer | undefined)[], { first, width, term }: PortRange & { readonly term?: PortTerm }): Hit[] {
+  return chosen.map((one) => ({ rule, namesPeer: one?.match.namesPeer ?? false, first, width, proxy: term?.proxy, peer: one?.peer, match: one?.match, term }));
+}
+
+/** Where in its rule a hit stands. */
+export function hitLocation({ rule, peer, term }: Hit): SourceLocation {
+  return term?.at ?? peer?.at ?? rule.at;
+}
+
+/** What matched. */
+export function describeHit({ peer, match, term, first }: Hit, context: RuleContext): string {
+  const whom = peer === undefined || match === undefined ? 'every peer' : describePeer(peer, match, context);
+  return `${whom}; ${term === undefined ? 'every protocol and port' : describeTerm(term, first)}`;
+}
+
+/** Why a rule does not match. */
+export function describeMiss({ rule, outcome, told }: RuleOutcome, context: RuleContext): string {
+  if (rule.peers.kind === 'none') return rule.peers.why;
+  if (outcome === 'port' || rule.peers.kind === 'any') return missingPort(rule, context);
+  return summarize(rule.peers.peers.map((peer, i) => describePeer(peer, told?.[i] ?? OTHER, context)));
+}
 
 /** Long lists of peers fail alike: some say enough. */
 function summarize(details: readonly string[]): string {
   const distinct = [...new Set(details)];
   return distinct.length > 3 ? `${distinct.slice(0, 3).join('; ')}; and ${distinct.length - 3} more peers` : distinct.join('; ');
-}
-
-interface ChosenPort {
-  readonly first: number;
-  readonly width: number;
-  readonly term?: PortTerm;
-}
-
-function hit(rule: Rule, { first, width, term }: ChosenPort, peer: (PeerMatch & { readonly at: SourceLocation }) | undefined): Hit {
-  return {
-    rule,
-    namesPeer: peer?.namesPeer ?? false,
-    first,
-    width,
-    proxy: term?.proxy,
-    at: term?.at ?? peer?.at ?? rule.at,
-    detail: () => `${peer?.detail() ?? 'every peer'}; ${term === undefined ? 'every protocol and port' : describeTerm(term, first)}`,
-  };
-}
-
-function matchingPorts({ ports }: Rule, { packet, namedPorts }: RuleContext): ChosenPort[] {
-  if (ports.kind === 'all') return [{ first: 0, width: EVERYTHING }];
-  const chosen: ChosenPort[] = [];
-  for (const term of ports.ports) {
-    if (term.protocol !== packet.protocol) continue;
-    if (term.name === undefined) {
-      if (term.first <= packet.port && packet.port <= term.last) chosen.push({ first: term.first, width: term.last - term.first + 1, term });
-    } else if (namedPorts().some((known) => known.name === term.name && known.protocol === packet.protocol && known.port === packet.port)) {
-      chosen.push({ first: packet.port, width: 1, term });
-    }
-  }
-  return chosen;
 }
 
 /** Why no port matches; a name that means another number, or none, is worth a word. */

@@ -3,9 +3,12 @@ import type { L7Request } from '../l7/request.ts';
 import type { PolicyOptions } from '../model/options.ts';
 import { MAX_PORT, positionMeaning, protocolName } from '../model/protocol.ts';
 import { explainDirection } from './explain-direction.ts';
-import type { Explanation, Packet } from './explanation.ts';
+import type { DirectionExplanation, Explanation, Packet } from './explanation.ts';
+import type { ExplanationJson } from './explanation-json.ts';
+import { explanationJson } from './explanation-json.ts';
 import { formatExplanation } from './format-explanation.ts';
 import type { KnownPort, PolicySource } from './policy-source.ts';
+import type { ConnectionFacts } from './proxy.ts';
 
 /** The question: may `from` reach `to` with this packet? */
 export interface ExplainRequest {
@@ -40,37 +43,53 @@ export function explain(request: ExplainRequest): Explanation {
   const { repository, from, to, options, l7, serverName } = request;
   const facts = { l7, serverName };
   const packet = readPacket(request);
-  const ofPeer = (): readonly KnownPort[] => repository.directory?.namedPorts(to.id) ?? [];
-  const ofEndpoint = (): readonly KnownPort[] => request.namedPorts ?? ofPeer();
-  const common = { source: repository, packet, facts, options };
-  const egress = explainDirection({ ...common, direction: 'egress', endpoint: from, peer: to, namedPorts: ofPeer });
-  const ingress = explainDirection({ ...common, direction: 'ingress', endpoint: to, peer: from, namedPorts: ofEndpoint });
-  const denied = [egress, ingress].filter(({ verdict }) => verdict === 'denied');
+  const question = { source: repository, from, to, packet, facts, options, namedPorts: request.namedPorts };
+  const egress = explainDirection(question, 'egress');
+  const ingress = explainDirection(question, 'ingress');
+  const denied = (egress.verdict === 'denied' ? 1 : 0) + (ingress.verdict === 'denied' ? 1 : 0);
   // What a proxy refuses, it refuses in audit mode too.
-  const audited = options.auditMode === true && denied.length > 0 && denied.every(({ action }) => action !== 'allow');
-  const explanation = {
-    from,
-    to,
-    packet,
-    ...(l7 === undefined ? {} : { l7 }),
-    ...(serverName === undefined ? {} : { serverName }),
-    verdict: denied.length > 0 && !audited ? ('denied' as const) : ('allowed' as const),
-    audited,
-    egress,
-    ingress,
-  };
-  return withText(explanation, options);
+  const audited = options.auditMode === true && denied > 0 && ![egress, ingress].some(({ verdict, action }) => verdict === 'denied' && action === 'allow');
+  const verdict = denied > 0 && !audited ? 'denied' : 'allowed';
+  return new ExplanationView({ from, to, packet, verdict, audited, egress, ingress }, facts, options);
 }
 
-/** The text is made when it is read: most verdicts are only counted or compared. */
-function withText(explanation: Omit<Explanation, 'text'>, options: PolicyOptions): Explanation {
-  let text: string | undefined;
-  return Object.defineProperty({ ...explanation, text: '' }, 'text', {
-    enumerable: true,
-    get: () => (text ??= formatExplanation(explanation, options)),
-  });
-}
+type Verdict = Omit<Explanation, 'text' | 'l7' | 'serverName'>;
 
+/** A class for its getter: the text is made when it is read, since most verdicts are only counted or compared. */
+class ExplanationView implements Explanation {
+  readonly from: Identity;
+  readonly to: Identity;
+  readonly packet: Packet;
+  declare readonly l7?: L7Request;
+  declare readonly serverName?: string;
+  readonly verdict: Explanation['verdict'];
+  readonly audited: boolean;
+  readonly egress: DirectionExplanation;
+  readonly ingress: DirectionExplanation;
+  readonly #options: PolicyOptions;
+  #text: string | undefined;
+
+  constructor({ from, to, packet, verdict, audited, egress, ingress }: Verdict, { l7, serverName }: ConnectionFacts, options: PolicyOptions) {
+    this.from = from;
+    this.to = to;
+    this.packet = packet;
+    if (l7 !== undefined) this.l7 = l7;
+    if (serverName !== undefined) this.serverName = serverName;
+    this.verdict = verdict;
+    this.audited = audited;
+    this.egress = egress;
+    this.ingress = ingress;
+    this.#options = options;
+  }
+
+  get text(): string {
+    return (this.#text ??= formatExplanation(this, this.#options));
+  }
+
+  toJSON(): ExplanationJson {
+    return explanationJson(this);
+  }
+}
 
 function readPacket(request: ExplainRequest): Packet {
   const { protocol, port = 0, icmpType = port } = request;

@@ -17,19 +17,14 @@ export interface ExplanationJson extends Omit<Explanation, 'from' | 'to' | 'egre
 
 /** The explanation with everything in it read out, so that it can be kept, sent and compared. */
 export function explanationJson(explanation: Explanation): ExplanationJson {
-  const { from, to, egress, ingress, text, ...rest } = explanation;
-  return { ...rest, from: end(from), to: end(to), egress: read(egress), ingress: read(ingress), text };
+  const { from, to, egress, ingress, text, packet, l7, serverName, verdict, audited } = explanation;
+  const facts = { ...(l7 === undefined ? {} : { l7 }), ...(serverName === undefined ? {} : { serverName }) };
+  return { from: end(from), to: end(to), packet, ...facts, verdict, audited, egress: read(egress), ingress: read(ingress), text };
 }
 
 const end = ({ id, labels }: Identity): ExplainedEnd => ({ identity: id, labels: labels.toStrings() });
 
-/** Spreading an object reads its getters. */
+/** Candidates and their words are made when somebody reads them. */
 function read(direction: DirectionExplanation): DirectionExplanation {
-  const { redirect, defaultDeny, candidates, ...rest } = direction;
-  return {
-    ...rest,
-    ...(redirect === undefined ? {} : { redirect: { ...redirect } }),
-    ...(defaultDeny === undefined ? {} : { defaultDeny: { ...defaultDeny } }),
-    candidates: candidates.map((candidate): Candidate => ({ ...candidate })),
-  };
+  return { ...direction, candidates: direction.candidates.map((candidate): Candidate => ({ ...candidate, detail: candidate.detail })) };
 }

@@ -5,7 +5,7 @@ import { displayLabel, selector, selectorMatches, worldLabel } from '@cilium-ts/
 import { ENTITY_RESERVED_LABELS } from '../model/entity.ts';
 import { fqdnLabelKey } from '../model/fqdn.ts';
 import type { PolicyOptions } from '../model/options.ts';
-import type { CidrGroupPeer, CidrPeer, EntityPeer, LabelsPeer, Peer, RuleAction, ServicePeer } from '../model/rule.ts';
+import type { CidrGroupPeer, CidrPeer, EntityPeer, GroupPeer, LabelsPeer, Peer, RuleAction, ServicePeer } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY } from '../model/special-labels.ts';
 import type { KnownService, PolicySource } from './policy-source.ts';
 import { ruleIndex } from './rule-index.ts';
@@ -15,9 +15,14 @@ export interface PeerMatch {
   readonly matches: boolean;
   /** False for peers that choose everybody. */
   readonly namesPeer: boolean;
-  /** What matched or what did not: made when somebody reads it. */
-  readonly detail: () => string;
+  /** What matched or what did not, where that may change while somebody holds the explanation. */
+  readonly detail?: () => string;
 }
+
+const NAMED: PeerMatch = { matches: true, namesPeer: true };
+const EVERYBODY: PeerMatch = { matches: true, namesPeer: false };
+/** Somebody else, for reasons that {@link describePeer} finds again. */
+export const OTHER: PeerMatch = { matches: false, namesPeer: true };
 
 /** Whom a peer is held against. */
 export interface PeerContext {
@@ -36,50 +41,62 @@ export function matchPeer(peer: Peer, context: PeerContext, action: RuleAction):
     case 'labels':
       return matchLabels(peer, context);
     case 'entity':
-      return matchEntity(peer, context);
+      return peer.entity === 'all' ? EVERYBODY : isOfEntity(peer, context) ? NAMED : OTHER;
     case 'cidr':
       return matchCidr(peer, context, action);
+    case 'fqdn':
+      return context.labels.has('fqdn', fqdnLabelKey(peer.selector)) ? NAMED : OTHER;
     case 'cidr-group':
       return matchCidrGroup(peer, context);
-    case 'fqdn': {
-      const text = fqdnLabelKey(peer.selector);
-      const matches = context.labels.has('fqdn', text);
-      return named(matches, () => (matches ? `an address that ${text} resolved to` : `no name that ${text} means led to the peer's address`));
-    }
     case 'service':
       return matchService(peer, context);
-    case 'group': {
-      const prefixes = context.source.directory?.group(peer.group) ?? [];
-      if (prefixes.length === 0) return named(false, () => `nothing is known of the addresses of the group ${peer.group}`);
-      const prefix = prefixes.find((one) => inPrefix(one, context));
-      return named(prefix !== undefined, () => (prefix === undefined ? `no address of the group ${peer.group}` : `address in ${prefix.text} of the group ${peer.group}`));
-    }
+    case 'group':
+      return matchGroup(peer, context);
   }
 }
 
-const named = (matches: boolean, detail: () => string): PeerMatch => ({ matches, namesPeer: true, detail });
+/** What made the peer match, or what was in the way. */
+export function describePeer(peer: Peer, match: PeerMatch, context: PeerContext): string {
+  if (match.detail !== undefined) return match.detail();
+  if (peer.kind === 'labels') return describeLabelsPeer(peer, match, context);
+  if (peer.kind === 'entity') return match.matches ? `entity ${peer.entity}` : `the peer is not of the entity ${peer.entity}`;
+  if (peer.kind === 'fqdn') {
+    const text = fqdnLabelKey(peer.selector);
+    return match.matches ? `an address that ${text} resolved to` : `no name that ${text} means led to the peer's address`;
+  }
+  if (peer.kind !== 'cidr') return peer.kind;
+  if (match.matches) return `address in ${peer.prefix.text}`;
+  const exception = inPrefix(peer.prefix, context) ? exceptionFor(peer.except, context) : undefined;
+  return exception === undefined ? `the peer has no address label in ${peer.prefix.text}; pods and nodes never have` : inException(exception);
+}
 
 /** Peers are immutable: a selector made of one never grows old. */
 const selectors = new WeakMap<LabelsPeer, Selector>();
 
-function matchLabels(peer: LabelsPeer, { labels, options }: PeerContext): PeerMatch {
+function selectorOf(peer: LabelsPeer): Selector {
   let wanted = selectors.get(peer);
   if (wanted === undefined) selectors.set(peer, (wanted = selector(peer.requirements)));
+  return wanted;
+}
+
+function matchLabels(peer: LabelsPeer, { labels, options }: PeerContext): PeerMatch {
   const local = peer.localClusterByDefault && options.defaultLocalCluster;
-  const cluster = local ? labels.get(CLUSTER_KEY) : undefined;
-  const elsewhere = local && (cluster?.source !== 'k8s' || cluster.value !== options.clusterName);
-  const matches = !elsewhere && selectorMatches(wanted, labels);
-  const namesPeer = local || peer.requirements.length > 0;
-  if (matches) return { matches, namesPeer, detail: () => (namesPeer ? describeTerms(peer.requirements) : 'every peer') };
-  return {
-    matches,
-    namesPeer,
-    detail: () => {
-      const failed = wanted.requirements.find((term) => !selectorMatches(selector([term]), labels));
-      if (failed === undefined) return `is limited to the cluster ${options.clusterName}; the peer ${found(labels, CLUSTER_KEY)}`;
-      return `needs ${describeTerms([failed]).replace(/^labels |^any pod(?= )/, '').replace('any pod', 'a pod').trim()}; the peer ${found(labels, failed.key)}`;
-    },
-  };
+  if (local && !isLocal(labels, options)) return OTHER;
+  if (!selectorMatches(selectorOf(peer), labels)) return OTHER;
+  return local || peer.requirements.length > 0 ? NAMED : EVERYBODY;
+}
+
+function isLocal(labels: LabelSet, { clusterName }: PolicyOptions): boolean {
+  const cluster = labels.get(CLUSTER_KEY);
+  return cluster?.source === 'k8s' && cluster.value === clusterName;
+}
+
+function describeLabelsPeer(peer: LabelsPeer, { matches, namesPeer }: PeerMatch, { labels, options }: PeerContext): string {
+  if (matches) return namesPeer ? describeTerms(peer.requirements) : 'every peer';
+  const failed = selectorOf(peer).requirements.find((term) => !selectorMatches(selector([term]), labels));
+  if (failed === undefined) return `is limited to the cluster ${options.clusterName}; the peer ${found(labels, CLUSTER_KEY)}`;
+  const wanted = describeTerms([failed]).replace(/^labels |^any pod(?= )/, '').replace('any pod', 'a pod').trim();
+  return `needs ${wanted}; the peer ${found(labels, failed.key)}`;
 }
 
 /** `app=web in shop`: the terms as people would say them, without what every pod of the cluster has. */
@@ -96,13 +113,8 @@ function found(labels: LabelSet, key: string): string {
   return label === undefined ? 'has no such label' : `has ${displayLabel(label)}`;
 }
 
-function matchEntity({ entity }: EntityPeer, { labels, options }: PeerContext): PeerMatch {
-  if (entity === 'all') return { matches: true, namesPeer: false, detail: () => 'entity all' };
-  const reserved = ENTITY_RESERVED_LABELS[entity].some((name) => labels.has('reserved', name));
-  const cluster = labels.get(CLUSTER_KEY);
-  const local = cluster?.source === 'k8s' && cluster.value === options.clusterName;
-  const matches = reserved || (entity === 'cluster' && local);
-  return named(matches, () => (matches ? `entity ${entity}` : `the peer is not of the entity ${entity}`));
+function isOfEntity({ entity }: EntityPeer, { labels, options }: PeerContext): boolean {
+  return ENTITY_RESERVED_LABELS[entity].some((name) => labels.has('reserved', name)) || (entity === 'cluster' && isLocal(labels, options));
 }
 
 function matchCidr(peer: CidrPeer, context: PeerContext, action: RuleAction): PeerMatch {
@@ -111,32 +123,44 @@ function matchCidr(peer: CidrPeer, context: PeerContext, action: RuleAction): Pe
     const addresses = context.source.directory?.addresses?.(context.id) ?? [];
     const meant = addresses.filter((address) => within(prefix, address) && !except.some((exception) => within(exception, address)));
     const matches = meant.length > 0 && (action === 'deny' || meant.length === addresses.length);
-    if (matches || meant.length > 0) return named(matches, () => `${meant.length} of the peer's ${addresses.length} addresses in ${prefix.text}`);
+    if (meant.length > 0) return told(matches, () => `${meant.length} of the peer's ${addresses.length} addresses in ${prefix.text}`);
   }
-  if (!inPrefix(prefix, context)) return named(false, () => `the peer has no address label in ${prefix.text}; pods and nodes never have`);
-  return named(...withoutExceptions(except, context, () => `address in ${prefix.text}`));
+  return inPrefix(prefix, context) && exceptionFor(except, context) === undefined ? NAMED : OTHER;
 }
+
+function exceptionFor(except: readonly Cidr[], context: PeerContext): Cidr | undefined {
+  return except.find((prefix) => inPrefix(prefix, context));
+}
+
+const inException = (exception: Cidr): string => `the peer is in the exception ${exception.text}`;
+const told = (matches: boolean, detail: () => string): PeerMatch => ({ matches, namesPeer: true, detail });
 
 function matchCidrGroup({ group, except }: CidrGroupPeer, context: PeerContext): PeerMatch {
   const name = 'name' in group ? group.name : group.selector.text;
   const prefixes = ruleIndex(context.source).groupPrefixes(group);
-  if (prefixes.length === 0) return named(false, () => `no CIDR group ${name} is known, or it is empty`);
+  if (prefixes.length === 0) return told(false, () => `no CIDR group ${name} is known, or it is empty`);
   const prefix = prefixes.find((one) => inPrefix(one, context));
-  if (prefix === undefined) return named(false, () => `the peer has no address label in the CIDR group ${name}; pods and nodes never have`);
-  return named(...withoutExceptions(except, context, () => `address in ${prefix.text} of the CIDR group ${name}`));
+  if (prefix === undefined) return told(false, () => `the peer has no address label in the CIDR group ${name}; pods and nodes never have`);
+  const exception = exceptionFor(except, context);
+  return exception === undefined ? told(true, () => `address in ${prefix.text} of the CIDR group ${name}`) : told(false, () => inException(exception));
 }
 
-function withoutExceptions(except: readonly Cidr[], context: PeerContext, detail: () => string): [boolean, () => string] {
-  const exception = except.find((prefix) => inPrefix(prefix, context));
-  return exception === undefined ? [true, detail] : [false, () => `the peer is in the exception ${exception.text}`];
+function matchGroup({ group }: GroupPeer, context: PeerContext): PeerMatch {
+  const prefixes = context.source.directory?.group(group) ?? [];
+  if (prefixes.length === 0) return told(false, () => `nothing is known of the addresses of the group ${group}`);
+  const prefix = prefixes.find((one) => inPrefix(one, context));
+  return told(prefix !== undefined, () => (prefix === undefined ? `no address of the group ${group}` : `address in ${prefix.text} of the group ${group}`));
 }
 
 function matchService({ service }: ServicePeer, context: PeerContext): PeerMatch {
-  const written = 'name' in service ? `${service.namespace}/${service.name}` : `with ${service.selector.text}${service.namespace === undefined ? '' : ` in ${service.namespace}`}`;
   const known = context.source.directory?.services(service) ?? [];
-  if (known.length === 0) return named(false, () => `no service ${written} is known`);
   const backed = known.find((one) => isBackend(one, context));
-  return named(backed !== undefined, () => (backed === undefined ? `the peer is no backend of the service ${written}` : `a backend of the service ${backed.namespace}/${backed.name}`));
+  if (backed !== undefined) return told(true, () => `a backend of the service ${backed.namespace}/${backed.name}`);
+  const unknown = known.length === 0;
+  return told(false, () => {
+    const written = 'name' in service ? `${service.namespace}/${service.name}` : `with ${service.selector.text}${service.namespace === undefined ? '' : ` in ${service.namespace}`}`;
+    return unknown ? `no service ${written} is known` : `the peer is no backend of the service ${written}`;
+  });
 }
 
 /** Pods by the service's selector in its namespace; without one, addresses outside. */

@@ -2,14 +2,20 @@ import type { Cidr } from '@cilium-ts/core';
 import type { LabelSet, Selector } from '@cilium-ts/identity';
 import { selectorMatches } from '@cilium-ts/identity';
 import type { CidrGroupPeer, Direction, Rule, Tier } from '../model/rule.ts';
+import type { RuleReference } from './explanation.ts';
 import type { PolicySource } from './policy-source.ts';
+import { ruleReference } from './rule-reference.ts';
 
 /** The rules of one direction that select an endpoint, tier by tier, in the order in which they are asked. */
-export type EndpointRules = Readonly<Record<Tier, readonly Rule[]>>;
+export interface EndpointRules extends Readonly<Record<Tier, readonly Rule[]>> {
+  /** Those that put the endpoint into default deny. */
+  readonly closing: readonly RuleReference[];
+}
 
 /** The resources of one revision, found by what the rules are asked for. */
 export interface RuleIndex {
-  rulesFor(labels: LabelSet, direction: Direction): EndpointRules;
+  /** `strict`: without the rules of directions that a NetworkPolicy does not list. */
+  rulesFor(labels: LabelSet, direction: Direction, strict: boolean): EndpointRules;
   /** Prefixes of CiliumCIDRGroup objects. */
   groupPrefixes(group: CidrGroupPeer['group']): readonly Cidr[];
 }
@@ -30,23 +36,24 @@ export function ruleIndex(source: PolicySource): RuleIndex {
 function createRuleIndex(source: PolicySource): RuleIndex {
   const resources = source.all();
   const places = new Map<Rule, number>();
-  const bySubject = new Map<string, { readonly subject: Selector; readonly rules: Rule[] }>();
+  const bySubject = new Map<string, SubjectRules>();
   for (const rule of resources.flatMap(({ rules }) => rules)) {
     places.set(rule, places.size);
-    const key = `${rule.direction} ${rule.subject.text}`;
-    const entry = bySubject.get(key);
-    if (entry === undefined) bySubject.set(key, { subject: rule.subject, rules: [rule] });
+    const entry = bySubject.get(rule.subject.text);
+    if (entry === undefined) bySubject.set(rule.subject.text, { subject: rule.subject, rules: [rule] });
     else entry.rules.push(rule);
   }
-  const subjects = { ingress: ofDirection('ingress', bySubject.values()), egress: ofDirection('egress', bySubject.values()) };
-  const answers = { ingress: new Map<string, EndpointRules>(), egress: new Map<string, EndpointRules>() };
+  const buckets = fileByLabel([...bySubject.values()]);
+  const memory = (): Map<string, EndpointRules> => new Map();
+  const answers = { ingresstrue: memory(), ingressfalse: memory(), egresstrue: memory(), egressfalse: memory() };
   return {
-    rulesFor(labels, direction) {
-      const cache = answers[direction];
+    rulesFor(labels, direction, strict) {
+      const cache = answers[`${direction}${strict}`];
       let answer = cache.get(labels.text);
       if (answer === undefined) {
-        const rules = subjects[direction].flatMap((entry) => (selects(entry.subject, labels) ? entry.rules : []));
-        answer = sortByTier(rules, places);
+        const entries = [...(buckets.get(undefined) ?? []), ...Array.from(labels, ({ key, value }) => buckets.get(`${key}=${value}`) ?? []).flat()];
+        const rules = entries.flatMap((entry) => (selects(entry.subject, labels) ? entry.rules : []));
+        answer = sortByTier(rules.filter((rule) => rule.direction === direction && !(strict && rule.unlisted === true)), places);
         if (cache.size >= MAX_ANSWERS) cache.clear();
         cache.set(labels.text, answer);
       }
@@ -61,8 +68,26 @@ function createRuleIndex(source: PolicySource): RuleIndex {
   };
 }
 
-function ofDirection<T extends { readonly rules: readonly Rule[] }>(direction: Direction, entries: Iterable<T>): readonly T[] {
-  return [...entries].filter(({ rules }) => rules[0]!.direction === direction);
+interface SubjectRules {
+  readonly subject: Selector;
+  readonly rules: Rule[];
+}
+
+/** Each subject under the rarest label that it requires, so that few need to be asked; those without one under `undefined`. */
+function fileByLabel(subjects: readonly SubjectRules[]): ReadonlyMap<string | undefined, readonly SubjectRules[]> {
+  const required = subjects.map(({ subject }) =>
+    subject.requirements.flatMap(({ source, key, operator, values }) => (source !== 'cidr' && operator === 'In' && values.length === 1 ? [`${key}=${values[0]}`] : [])),
+  );
+  const counts = new Map<string, number>();
+  for (const label of required.flat()) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const buckets = new Map<string | undefined, SubjectRules[]>();
+  subjects.forEach((entry, i) => {
+    const rarest = required[i]!.sort((a, b) => counts.get(a)! - counts.get(b)!)[0];
+    const bucket = buckets.get(rarest);
+    if (bucket === undefined) buckets.set(rarest, [entry]);
+    else bucket.push(entry);
+  });
+  return buckets;
 }
 
 /** The node is chosen by node selectors alone, and those choose nothing else. */
@@ -74,7 +99,9 @@ function selects(subject: Selector, labels: LabelSet): boolean {
 function sortByTier(rules: readonly Rule[], places: ReadonlyMap<Rule, number>): EndpointRules {
   const byPlace = [...rules].sort((a, b) => places.get(a)! - places.get(b)!);
   const tier = (name: Tier): Rule[] => byPlace.filter((rule) => rule.tier === name);
-  return { admin: tier('admin').sort(compareOrder), normal: tier('normal'), baseline: tier('baseline').sort(compareOrder) };
+  const normal = tier('normal');
+  const closing = normal.filter(({ defaultDeny }) => defaultDeny).map((rule) => ruleReference(rule, rule.at));
+  return { admin: tier('admin').sort(compareOrder), normal, baseline: tier('baseline').sort(compareOrder), closing };
 }
 
 function compareOrder(a: Rule, b: Rule): number {
