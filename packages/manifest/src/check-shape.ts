@@ -24,13 +24,14 @@ function check(shape: Shape, value: unknown, field: Field, name: string): boolea
   }
   const wrong = outOfBounds(shape, value);
   if (wrong !== undefined) {
-    field.report({ code: 'invalid-value', message: `${describeValue(value)} is not accepted`, remedy: wrong });
+    field.report({ code: 'invalid-value', message: `${describeValue(value)}${Array.isArray(value) ? ` of ${value.length}` : ''} is not accepted`, remedy: wrong });
     return false;
   }
-  const finding = shape.refine?.(value as never, name);
-  if (finding === undefined) return checkMembers(shape, value, field);
-  field.report(finding);
-  return finding.severity === 'warning';
+  const good = checkMembers(shape, value, field);
+  // What is misspelled is not missing.
+  const finding = good ? shape.refine?.(value as never, name) : undefined;
+  if (finding !== undefined) field.report(finding);
+  return good && (finding === undefined || finding.severity === 'warning');
 }
 
 function checkMembers(shape: Shape, value: unknown, field: Field): boolean {
@@ -89,8 +90,8 @@ function outOfBounds({ kind, values, min, max, pattern, expected }: Shape, value
     return near === undefined ? `use ${choose(values)}` : `did you mean ${near}? The choice is ${values.join(', ')}`;
   }
   const size = typeof value === 'number' ? value : ((value as { length?: number } | null)?.length ?? 0);
-  if (min !== undefined && size < min) return `use at least ${min}`;
-  if (max !== undefined && size > max) return `use at most ${max}${kind === 'text' ? ' characters' : ''}`;
+  if (min !== undefined && size < min) return `use at least ${min}${unit(kind)}`;
+  if (max !== undefined && size > max) return `use at most ${max}${unit(kind)}`;
   return pattern === undefined || pattern.test(value as string) ? undefined : `use ${expected}`;
 }
 
@@ -103,6 +104,8 @@ function reportUnknown(name: string, known: readonly string[], field: Field): vo
     point: 'key',
   });
 }
+
+const unit = (kind: Shape['kind']): string => (kind === 'text' ? ' characters' : kind === 'list' ? ' members' : '');
 
 const choose = (values: readonly string[]): string => (values.length === 1 ? values[0]! : `one of ${values.join(', ')}`);
 

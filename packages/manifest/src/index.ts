@@ -17,6 +17,7 @@ export { createReporter } from './reporter.ts';
 export type { ObjectOf, OptionalShape, Shape, TypeOf } from './shape.ts';
 export {
   anything,
+  choice,
   flag,
   integer,
   intOrText,

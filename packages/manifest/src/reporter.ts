@@ -11,6 +11,8 @@ export interface Finding<Code extends string = ManifestIssueCode> {
   readonly severity?: 'error' | 'warning';
   /** Whether to point at the field's name or at its value (the default). */
   readonly point?: 'key' | 'value';
+  /** Where it is, from the field that it is reported at. Default: that field. */
+  readonly path?: FieldPath;
 }
 
 /** A field of the object being read: where it stands, and what is wrong with it. */
@@ -52,10 +54,10 @@ export function createReporter<Code extends string = ManifestIssueCode>(
       return failed;
     },
     child: (...rest) => field(...path, ...rest),
-    report({ code, message, remedy, severity = 'error', point = 'value' }) {
+    report({ code, message, remedy, severity = 'error', point = 'value', path: rest = [] }) {
       failed ||= severity === 'error';
       const named = resource === undefined ? {} : { resource };
-      issues.push({ ...place(path, point), ...named, severity, code, message, remedy });
+      issues.push({ ...place([...path, ...rest], point), ...named, severity, code, message, remedy });
     },
   });
   return {

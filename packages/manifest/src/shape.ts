@@ -74,9 +74,9 @@ export function oneOf<const V extends readonly string[]>(...values: V): Shape<V[
   return { kind: 'one-of', values };
 }
 
-/** A list with at least `min` members. */
-export function listOf<T>(item: Shape<T>, min = 0): Shape<readonly T[]> {
-  return { kind: 'list', item, min };
+/** A list with so many members, both ends inclusive. */
+export function listOf<T>(item: Shape<T>, min?: number, max?: number): Shape<readonly T[]> {
+  return { ...(integer(min, max) as Shape<never>), kind: 'list', item };
 }
 
 /** An object with any keys. */
@@ -97,6 +97,21 @@ export function openObject<F extends Fields>(fields: F): Shape<ObjectOf<F>> {
 /** The shape with a check besides, which says what is wrong with a value. */
 export function refined<T>(shape: Shape<T>, refine: (value: T, name: string) => Finding | undefined): Shape<T> {
   return { ...shape, refine };
+}
+
+/**
+ * The object with exactly one of these fields (of all of its own where none are named), or, where it is `lenient`,
+ * with none of them.
+ */
+export function choice<T>(shape: Shape<T>, { of = Object.keys(shape.fields ?? {}), lenient = false }: { readonly of?: readonly string[]; readonly lenient?: boolean } = {}): Shape<T> {
+  return refined(shape, (value) => {
+    const [first, second] = of.filter((name) => Object.hasOwn(value as object, name));
+    if (second !== undefined) {
+      return { code: 'invalid-value', message: `${first} and ${second} exclude each other`, remedy: 'keep one of them', path: [second], point: 'key' };
+    }
+    if (first !== undefined || lenient) return undefined;
+    return { code: 'missing-field', message: `none of ${of.join(', ')} is given`, remedy: 'add one of them' };
+  });
 }
 
 /** The shape, or no field at all. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Shape } from '../src/index.ts';
 import {
-  anything, checkShape, createReporter, flag, integer, intOrText, listOf, mapOf, nullable, number, object, oneOf, openObject, optional, orNull, refined, text,
+  anything, checkShape, choice, createReporter, flag, integer, intOrText, listOf, mapOf, nullable, number, object, oneOf, openObject, optional, orNull, refined, text,
 } from '../src/index.ts';
 
 /** What checking reports, as `code field message (remedy)`. */
@@ -31,6 +31,7 @@ describe('what is accepted', () => {
     [optional(text()), [undefined, 'a']],
     [nullable(text()), [undefined, null, 'a']],
     [orNull(text()), [null, 'a']],
+    [choice(object({ a: optional(text()), b: optional(text()), c: optional(text()) }), { of: ['a', 'b'], lenient: true }), [{}, { a: 'x', c: 'y' }, { c: 'z' }]],
     [refined(integer(), (value) => (value > 1 ? { code: 'suspicious', severity: 'warning', message: 'm', remedy: 'r' } : undefined)), [1]],
   ])('%#', (shape, values) => {
     for (const value of values) expect(check(shape, value)).toEqual([]);
@@ -60,7 +61,11 @@ describe('what is not', () => {
     [oneOf('Ingress', 'Egress'), 'sideways', 'invalid-value x: the string "sideways" is not accepted (use one of Ingress, Egress)'],
     [oneOf('Ingress', 'Egress'), 1, 'invalid-value x: the number 1 is not accepted (use one of Ingress, Egress)'],
     [listOf(text()), {}, 'wrong-type x: expected a list, found an object (write it as a list: one "- " item per line)'],
-    [listOf(text(), 1), [], 'invalid-value x: a list is not accepted (use at least 1)'],
+    [listOf(text(), 1), [], 'invalid-value x: a list of 0 is not accepted (use at least 1 members)'],
+    [listOf(text(), 0, 1), ['a', 'b'], 'invalid-value x: a list of 2 is not accepted (use at most 1 members)'],
+    [choice(object({ a: optional(text()), b: optional(text()) })), { a: 'x', b: 'y' }, 'invalid-value x.b: a and b exclude each other (keep one of them)'],
+    [choice(object({ a: optional(text()), b: optional(text()) })), {}, 'missing-field x: none of a, b is given (add one of them)'],
+    [choice(object({ a: optional(text()), b: optional(text()) })), { aa: 'x' }, 'unknown-field x.aa: unknown field "aa" (did you mean a?)'],
     [listOf(text()), ['a', 1], 'wrong-type x[1]: expected a string, found the number 1 (write it in quotes: "1")'],
     [mapOf(text()), [], 'wrong-type x: expected an object, found a list (write an object)'],
     [mapOf(text()), { 'a/b': 1 }, 'wrong-type x["a/b"]: expected a string, found the number 1 (write it in quotes: "1")'],

@@ -58,6 +58,8 @@ export type { PolicyIssue, PolicyIssueCode } from './model/issue.ts';
 export type { EnforcementMode, PolicyOptions } from './model/options.ts';
 export { DEFAULT_POLICY_OPTIONS } from './model/options.ts';
 export { PROTOCOL, parseProtocol, positionMeaning, protocolName } from './model/protocol.ts';
+export type { ProviderGroup } from './model/provider-group.ts';
+export { providerGroupKey } from './model/provider-group.ts';
 export type { PolicyKind, PolicyResource } from './model/resource.ts';
 export type { MatchType, RowAction } from './model/verdict.ts';
 export { MATCH_TYPE } from './model/verdict.ts';

@@ -98,9 +98,9 @@ export type Peer = LabelsPeer | EntityPeer | CidrPeer | CidrGroupPeer | FqdnPeer
 /** DNS names: one (`matchName`), or those that a pattern with wildcards means. Lower case, with a final dot. */
 export type FqdnSelector = { readonly name: string } | { readonly pattern: string };
 
-/** Services by name, or by their labels; without a namespace the labels are searched in all of them. */
+/** Services by name, or by their labels; without a namespace those of every namespace. */
 export type ServiceReference =
-  | { readonly name: string; readonly namespace: string }
+  | { readonly name: string; readonly namespace?: string }
   | { readonly selector: Selector; readonly namespace?: string };
 
 /**

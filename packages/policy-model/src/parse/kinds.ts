@@ -1,15 +1,18 @@
 import type { ManifestHeader } from '@cilium-ts/manifest';
 import type { PolicyKind } from '../model/resource.ts';
 
-/** The kinds that are read. */
-export const POLICY_KINDS = {
-  CiliumNetworkPolicy: {},
-  CiliumClusterwideNetworkPolicy: { clusterWide: true },
-  NetworkPolicy: {},
-} as const satisfies Partial<Record<PolicyKind, { readonly clusterWide?: boolean }>>;
+const CLUSTER_WIDE = { clusterWide: true } as const;
 
-/** A kind that is read. */
-export type ReadableKind = keyof typeof POLICY_KINDS;
+/** The kinds that are read. */
+export const POLICY_KINDS: Readonly<Record<PolicyKind, { readonly clusterWide?: boolean }>> = {
+  CiliumNetworkPolicy: {},
+  CiliumClusterwideNetworkPolicy: CLUSTER_WIDE,
+  CiliumCIDRGroup: CLUSTER_WIDE,
+  NetworkPolicy: {},
+  ClusterNetworkPolicy: CLUSTER_WIDE,
+  AdminNetworkPolicy: CLUSTER_WIDE,
+  BaselineAdminNetworkPolicy: CLUSTER_WIDE,
+};
 
 /** What identifies a resource, as far as it can be read before the resource was validated. */
-export type ResourceHeader = ManifestHeader<ReadableKind>;
+export type ResourceHeader = ManifestHeader<PolicyKind>;

@@ -1,13 +1,19 @@
-import type { Field, Manifest, Shape } from '@cilium-ts/manifest';
+import { labelSet, makeLabel } from '@cilium-ts/identity';
+import type { Manifest, Shape } from '@cilium-ts/manifest';
 import { checkShape, readManifests } from '@cilium-ts/manifest';
-import type { PolicyIssue } from '../model/issue.ts';
-import type { PolicyResource } from '../model/resource.ts';
+import type { PolicyField, PolicyIssue, PolicyIssueCode } from '../model/issue.ts';
+import type { PolicyKind, PolicyResource } from '../model/resource.ts';
 import type { Rule } from '../model/rule.ts';
-import { ciliumPolicyShape } from '../schema/cilium-policy.ts';
+import type { CidrGroupSpec } from '../schema/cilium-policy.ts';
+import { cidrGroupShape, ciliumPolicyShape } from '../schema/cilium-policy.ts';
 import { networkPolicyShape } from '../schema/network-policy.ts';
+import { adminPolicyShape, baselinePolicyShape, clusterPolicyShape } from '../schema/tier-policy.ts';
+import { translateCidrs } from '../translate/cidr.ts';
 import { translateCiliumPolicy } from '../translate/cilium-policy.ts';
 import { translateNetworkPolicy } from '../translate/network-policy.ts';
-import type { ReadableKind, ResourceHeader } from './kinds.ts';
+import { refuse } from '../translate/report.ts';
+import { translateTierPolicy } from '../translate/tier-policy.ts';
+import type { ResourceHeader } from './kinds.ts';
 import { POLICY_KINDS } from './kinds.ts';
 
 /** What a text holds. A resource with an issue of severity `error` is in `issues` only. */
@@ -29,27 +35,42 @@ export interface ParseOptions {
  */
 export function parsePolicies(text: string, options: ParseOptions = {}): ParsedPolicies {
   const { file } = options;
-  const { values, issues } = readManifests(text, { kinds: POLICY_KINDS, foreign: 'is not a policy', file }, (manifest: Manifest<ReadableKind>) => {
-    const { kind, header, value } = manifest;
-    const rules = READERS[kind](manifest);
-    if (rules === undefined || header.key === undefined) return undefined;
-    const base = { kind, namespace: header.namespace, name: header.name ?? '', key: header.key, document: value, rules };
-    return file === undefined ? base : { ...base, file };
+  const { values, issues } = readManifests(text, { kinds: POLICY_KINDS, foreign: 'is not a policy', file }, (manifest: PolicyManifest): PolicyResource | undefined => {
+    const { kind, header, value, root } = manifest;
+    const content = READERS[kind](manifest);
+    if (content === undefined || header.key === undefined) return undefined;
+    const { namespace } = (value as { metadata: { namespace?: string } }).metadata;
+    if (POLICY_KINDS[kind].clusterWide && namespace !== undefined) {
+      refuse(root.child('metadata', 'namespace'), `a ${kind} has no namespace`, `remove it${kind === 'CiliumClusterwideNetworkPolicy' ? ', or use a CiliumNetworkPolicy' : ''}`, 'key');
+    }
+    return { kind, namespace: header.namespace, name: header.name ?? '', key: header.key, document: value, ...content, ...(file !== undefined && { file }) };
   });
   return { resources: values, issues };
 }
 
-type Reader = (manifest: Manifest<ReadableKind>) => readonly Rule[] | undefined;
+type PolicyManifest = Manifest<PolicyKind, PolicyIssueCode>;
+type Content = Pick<PolicyResource, 'rules' | 'group'>;
+type Reader = (manifest: PolicyManifest) => Content | undefined;
 
 /** Checks the shape of an object, then translates it. `undefined` for one of the wrong shape. */
-function reader<T>(shape: Shape<T>, translate: (spec: T, header: ResourceHeader, root: Field) => readonly Rule[]): Reader {
-  return ({ value, header, root }) => (checkShape(shape, value, root) ? translate(value, header, root) : undefined);
+function reader<T>(shape: Shape<T>, translate: (spec: T, header: ResourceHeader, root: PolicyField) => readonly Rule[]): Reader {
+  return ({ value, header, root }) => (checkShape(shape, value, root) ? { rules: translate(value, header, root) } : undefined);
+}
+
+function readCidrGroup({ value, root }: PolicyManifest): Content | undefined {
+  if (!checkShape<CidrGroupSpec>(cidrGroupShape, value, root)) return undefined;
+  const labels = labelSet(Object.entries(value.metadata.labels ?? {}).map(([key, text]) => makeLabel('k8s', key, text)));
+  return { rules: [], group: { prefixes: translateCidrs(value.spec.externalCIDRs, root.child('spec', 'externalCIDRs')), labels } };
 }
 
 const ciliumPolicy = reader(ciliumPolicyShape, translateCiliumPolicy);
 
-const READERS: Readonly<Record<ReadableKind, Reader>> = {
+const READERS: Readonly<Record<PolicyKind, Reader>> = {
   CiliumNetworkPolicy: ciliumPolicy,
   CiliumClusterwideNetworkPolicy: ciliumPolicy,
+  CiliumCIDRGroup: readCidrGroup,
   NetworkPolicy: reader(networkPolicyShape, translateNetworkPolicy),
+  ClusterNetworkPolicy: reader(clusterPolicyShape, translateTierPolicy),
+  AdminNetworkPolicy: reader(adminPolicyShape, translateTierPolicy),
+  BaselineAdminNetworkPolicy: reader(baselinePolicyShape, translateTierPolicy),
 };

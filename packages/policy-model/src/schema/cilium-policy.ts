@@ -1,5 +1,5 @@
 import type { TypeOf } from '@cilium-ts/manifest';
-import { anything, listOf, metadataShape, object, oneOf, optional } from '@cilium-ts/manifest';
+import { anything, listOf, metadataShape, object, oneOf, optional, text } from '@cilium-ts/manifest';
 import { ciliumRuleShape } from './cilium-rule.ts';
 
 /** CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy of `cilium.io/v2`. */
@@ -12,3 +12,12 @@ export const ciliumPolicyShape = object({
   status: optional(anything),
 });
 export type CiliumPolicySpec = TypeOf<typeof ciliumPolicyShape>;
+
+/** CiliumCIDRGroup: prefixes under a name. */
+export const cidrGroupShape = object({
+  apiVersion: oneOf('cilium.io/v2', 'cilium.io/v2alpha1'),
+  kind: oneOf('CiliumCIDRGroup'),
+  metadata: metadataShape,
+  spec: object({ externalCIDRs: listOf(text()) }),
+});
+export type CidrGroupSpec = TypeOf<typeof cidrGroupShape>;

@@ -1,85 +1,73 @@
-import type { TypeOf } from '@cilium-ts/manifest';
-import { anything, flag, labelSelectorShape, listOf, object, oneOf, optional, refined, text } from '@cilium-ts/manifest';
-import { icmpRuleShape, portDenyRuleShape, portRuleShape } from './cilium-ports.ts';
-import { refusal, unenforceable } from './field.ts';
+import type { OptionalShape, Shape, TypeOf } from '@cilium-ts/manifest';
+import { anything, choice, flag, labelSelectorShape, listOf, mapOf, object, oneOf, optional, refined, text } from '@cilium-ts/manifest';
+import type { IcmpRuleSpec, PortRuleSpec } from './cilium-ports.ts';
+import { fqdnShape, icmpsShape, toPortsDenyShape, toPortsShape } from './cilium-ports.ts';
 
-const GROUP_REASON = 'address groups of cloud providers need an operator, which this version does not have';
-const CIDR_GROUP_REASON = 'CiliumCIDRGroup objects are not read by this version';
-const CIDR_GROUP_REMEDY = 'list the prefixes as cidr entries';
-const NODE_REASON = 'nodes do not carry labels in this version';
-const NODE_REMEDY = 'use the entities host and remote-node';
-const REQUIRES = optional(
-  refined(listOf(anything), (list, name) =>
-    list.length === 0 ? undefined : refusal(name, 'requirements were removed from Cilium in 1.19', 'write them as matchExpressions of the peers'),
-  ),
-);
+const line = optional(text());
+const texts = listOf(text());
+const selectors = listOf(labelSelectorShape);
 
 /** An entry of `fromCIDRSet` or `toCIDRSet`. */
-export const cidrRuleShape = object({
-  cidr: optional(text()),
-  except: optional(listOf(text())),
-  cidrGroupRef: unenforceable(CIDR_GROUP_REASON, CIDR_GROUP_REMEDY),
-  cidrGroupSelector: unenforceable(CIDR_GROUP_REASON, CIDR_GROUP_REMEDY),
-});
+const cidrRuleShape = choice(
+  object({
+    cidr: line,
+    cidrGroupRef: optional(text({ max: 253, pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, expected: 'the name of a CiliumCIDRGroup' })),
+    cidrGroupSelector: optional(labelSelectorShape),
+    except: optional(texts),
+  }),
+  { of: ['cidr', 'cidrGroupRef', 'cidrGroupSelector'] },
+);
 export type CidrRuleSpec = TypeOf<typeof cidrRuleShape>;
 
-/** Explicitly disabled authentication is what there is; anything else cannot be enforced. */
-const authenticationShape = object({
-  mode: refined(oneOf('disabled', 'required', 'test-always-fail'), (mode, name) =>
-    mode === 'disabled' ? undefined : refusal(name, 'authentication of peers is not available in this version', 'remove the field or set the mode disabled'),
-  ),
+const groupShape = object({
+  aws: object({ labels: optional(mapOf(text())), securityGroupsIds: optional(texts), securityGroupsNames: optional(texts), region: line }),
 });
+export type GroupSpec = TypeOf<typeof groupShape>;
 
-const peers = optional(listOf(labelSelectorShape));
-const texts = optional(listOf(text()));
-const cidrRules = optional(listOf(cidrRuleShape));
+const serviceShape = object({
+  k8sService: optional(object({ serviceName: line, namespace: line })),
+  k8sServiceSelector: optional(object({ selector: labelSelectorShape, namespace: line })),
+});
+export type ServiceSpec = TypeOf<typeof serviceShape>;
 
-const ingressCommon = {
-  fromEndpoints: peers,
-  fromEntities: texts,
-  fromCIDR: texts,
-  fromCIDRSet: cidrRules,
-  fromRequires: REQUIRES,
-  fromGroups: unenforceable(GROUP_REASON),
-  fromNodes: unenforceable(NODE_REASON, NODE_REMEDY),
-  icmps: optional(listOf(icmpRuleShape)),
-};
+const removed = refined(listOf(anything), (list, name) =>
+  list.length === 0
+    ? undefined
+    : { code: 'unenforceable', message: `${name} cannot be enforced: requirements were removed from Cilium in 1.19`, remedy: 'write them as matchExpressions of the peers', point: 'key' },
+);
 
-const egressCommon = {
-  toEndpoints: peers,
-  toEntities: texts,
-  toCIDR: texts,
-  toCIDRSet: cidrRules,
-  toRequires: REQUIRES,
-  toGroups: unenforceable(GROUP_REASON),
-  toNodes: unenforceable(NODE_REASON, NODE_REMEDY),
-  toServices: unenforceable('services are not known to this version', 'name the pods behind the service with toEndpoints'),
-  icmps: optional(listOf(icmpRuleShape)),
-};
+/** Peers of both directions, by what follows `from` or `to` in the names of their fields. */
+const PEERS = { Endpoints: selectors, Entities: texts, CIDR: texts, CIDRSet: listOf(cidrRuleShape), Requires: removed, Groups: listOf(groupShape), Nodes: selectors };
+const EGRESS_PEERS = { ...PEERS, Services: listOf(serviceShape) };
 
-const toPorts = optional(listOf(portRuleShape));
-const toPortsDeny = optional(listOf(portDenyRuleShape));
+/** An entry of `ingress`, `ingressDeny`, `egress` or `egressDeny`. The fields of peers are read by their names. */
+export interface EntrySpec {
+  readonly [peers: `from${string}` | `to${string}`]: unknown;
+  readonly toPorts?: readonly PortRuleSpec[] | undefined;
+  readonly icmps?: readonly IcmpRuleSpec[] | undefined;
+  readonly authentication?: { readonly mode: 'disabled' | 'required' | 'test-always-fail' } | undefined;
+}
+
+function entries(prefix: string, peers: Readonly<Record<string, Shape>>, more: Readonly<Record<string, OptionalShape<unknown>>>): OptionalShape<readonly EntrySpec[]> {
+  const fields: Record<string, OptionalShape<unknown>> = {};
+  for (const [name, shape] of Object.entries(peers)) fields[prefix + name] = optional(shape);
+  return optional(listOf(object({ ...fields, icmps: icmpsShape, ...more }))) as unknown as OptionalShape<readonly EntrySpec[]>;
+}
+
+const toPorts = { toPorts: toPortsShape, authentication: optional(object({ mode: oneOf('disabled', 'required', 'test-always-fail') })) };
+const toPortsDeny = { toPorts: toPortsDenyShape };
 
 /** One rule of a Cilium policy: `spec`, or an entry of `specs`. */
 export const ciliumRuleShape = object({
   endpointSelector: optional(labelSelectorShape),
-  nodeSelector: unenforceable('policies for nodes (host firewall) are not available in this version', 'select pods with endpointSelector'),
-  ingress: optional(listOf(object({ ...ingressCommon, toPorts, authentication: optional(authenticationShape) }))),
-  ingressDeny: optional(listOf(object({ ...ingressCommon, toPorts: toPortsDeny }))),
-  egress: optional(
-    listOf(
-      object({
-        ...egressCommon,
-        toPorts,
-        toFQDNs: unenforceable('rules by DNS name need the DNS proxy, which this version does not have', 'list the addresses with toCIDR'),
-        authentication: optional(authenticationShape),
-      }),
-    ),
-  ),
-  egressDeny: optional(listOf(object({ ...egressCommon, toPorts: toPortsDeny }))),
+  nodeSelector: optional(labelSelectorShape),
+  ingress: entries('from', PEERS, toPorts),
+  ingressDeny: entries('from', PEERS, toPortsDeny),
+  egress: entries('to', { ...EGRESS_PEERS, FQDNs: listOf(fqdnShape) }, toPorts),
+  egressDeny: entries('to', EGRESS_PEERS, toPortsDeny),
   enableDefaultDeny: optional(object({ ingress: optional(flag), egress: optional(flag) })),
-  labels: optional(listOf(object({ key: text(), value: optional(text()), source: optional(text()) }))),
-  description: optional(text()),
-  log: optional(object({ value: optional(text({ max: 32 })) })),
+  labels: optional(listOf(object({ key: text(), value: line, source: line }))),
+  description: line,
+  log: optional(object({ value: optional(text({ max: 32, pattern: /^\P{C}*$/u, expected: 'printable characters' })) })),
 });
 export type CiliumRuleSpec = TypeOf<typeof ciliumRuleShape>;

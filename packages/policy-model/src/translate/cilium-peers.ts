@@ -1,22 +1,19 @@
-import { suggest } from '@cilium-ts/core';
-import type { Field } from '@cilium-ts/manifest';
+import { selector } from '@cilium-ts/identity';
+import type { Selector } from '@cilium-ts/identity';
 import type { LabelSelectorSpec } from '@cilium-ts/manifest';
 import type { Entity } from '../model/entity.ts';
 import { ENTITIES } from '../model/entity.ts';
-import type { Peer, PeerSet } from '../model/rule.ts';
+import type { PolicyField } from '../model/issue.ts';
+import { providerGroupKey } from '../model/provider-group.ts';
+import type { Peer, PeerSet, ServiceReference } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX } from '../model/special-labels.ts';
-import type { CidrRuleSpec } from '../schema/cilium-rule.ts';
-import { translateCidr, translateCidrPeer } from './cidr.ts';
+import type { FqdnSpec } from '../schema/cilium-ports.ts';
+import type { CidrRuleSpec, EntrySpec, GroupSpec, ServiceSpec } from '../schema/cilium-rule.ts';
+import { translateCidr, translateCidrPeer, translateCidrs } from './cidr.ts';
+import { translateFqdn } from './fqdn.ts';
 import { translateLabelSelector } from './label-selector.ts';
+import { didYouMean, missing, quote, refuse } from './report.ts';
 import { equalsTerm, existsTerm, namesKey } from './requirement.ts';
-
-/** The peer fields of one ingress or egress entry, named without their direction. */
-export interface PeerFields {
-  readonly endpoints: readonly LabelSelectorSpec[] | undefined;
-  readonly entities: readonly string[] | undefined;
-  readonly cidrs: readonly string[] | undefined;
-  readonly cidrSet: readonly CidrRuleSpec[] | undefined;
-}
 
 /** What the peers of a rule depend on besides their own fields. */
 export interface PeerContext {
@@ -30,50 +27,44 @@ export interface PeerContext {
   readonly hasPorts: boolean;
 }
 
+/** Reads one member of a list of peers. The schema has seen to its type. */
+type PeerReader = (item: never, field: PolicyField, context: PeerContext) => Peer | readonly Peer[] | undefined;
+
+/** By what follows the prefix in the names of the fields. */
+const READERS: Readonly<Record<string, PeerReader>> = {
+  Endpoints: labelsPeer,
+  Entities: entityPeer,
+  CIDR: bareCidrPeer,
+  CIDRSet: cidrSetPeer,
+  Nodes: nodePeer,
+  Groups: groupPeer,
+  Services: servicePeers,
+  FQDNs: fqdnPeer,
+};
+
 /**
  * The peers of an entry. An absent field and an empty list differ: without any peer field a rule with ports is about
  * everybody, while an empty list selects nobody.
  */
-export function translatePeers(fields: PeerFields, context: PeerContext, field: Field): PeerSet {
-  const names = fieldNames(context.prefix);
-  const present = [
-    { name: names.endpoints, list: fields.endpoints },
-    { name: names.entities, list: fields.entities },
-    { name: names.cidrs, list: fields.cidrs },
-    { name: names.cidrSet, list: fields.cidrSet },
-  ].filter(({ list }) => list !== undefined);
-  const [first, second] = present.filter(({ list }) => list!.length > 0);
-  if (first !== undefined && second !== undefined) {
-    const message = `${first.name} and ${second.name} cannot be combined in one rule`;
-    field.child(second.name).report({ code: 'invalid-value', message, remedy: 'write one rule for each', point: 'key' });
-  }
-  const empty = present.find(({ list }) => list!.length === 0);
+export function translatePeers(entry: EntrySpec, context: PeerContext, field: PolicyField): PeerSet {
+  const present = Object.entries(READERS).flatMap(([suffix, read]) => {
+    const name = `${context.prefix}${suffix}` as const;
+    const list = entry[name] as readonly never[] | undefined;
+    return list === undefined ? [] : [{ name, list, read }];
+  });
+  const [first, second] = present.filter(({ list }) => list.length > 0);
+  if (second !== undefined) refuse(field.child(second.name), `${first!.name} and ${second.name} cannot be combined in one rule`, 'write one rule for each', 'key');
+  const empty = present.find(({ list }) => list.length === 0);
   if (empty !== undefined) return { kind: 'none', why: `${empty.name} is an empty list, which selects nobody` };
   if (present.length === 0) {
     return context.hasPorts ? { kind: 'any' } : { kind: 'none', why: 'the rule names neither peers nor ports' };
   }
-  return { kind: 'peers', peers: listPeers(fields, names, context, field) };
-}
-
-function fieldNames(prefix: 'from' | 'to') {
-  return { endpoints: `${prefix}Endpoints`, entities: `${prefix}Entities`, cidrs: `${prefix}CIDR`, cidrSet: `${prefix}CIDRSet` };
-}
-
-function listPeers(
-  fields: PeerFields,
-  names: ReturnType<typeof fieldNames>,
-  context: PeerContext,
-  field: Field): Peer[] {
-  return [
-    ...(fields.endpoints ?? []).map((spec, i) => labelsPeer(spec, context, field.child(names.endpoints, i))),
-    ...(fields.entities ?? []).map((text, i) => entityPeer(text, field.child(names.entities, i))),
-    ...(fields.cidrs ?? []).map((text, i) => bareCidrPeer(text, field.child(names.cidrs, i))),
-    ...(fields.cidrSet ?? []).map((spec, i) => cidrSetPeer(spec, field.child(names.cidrSet, i))),
-  ].filter((peer) => peer !== undefined);
+  const peers = present.flatMap(({ name, list, read }) => list.flatMap((item, index) => read(item, field.child(name, index), context)));
+  return { kind: 'peers', peers: peers.filter((peer) => peer !== undefined) };
 }
 
 /** Labels as written, limited to the policy's namespace unless the selector speaks of namespaces itself. */
-function labelsPeer(spec: LabelSelectorSpec, context: PeerContext, field: Field): Peer {
+function labelsPeer(spec: LabelSelectorSpec, field: PolicyField, context: PeerContext): Peer {
   const requirements = [...translateLabelSelector(spec, 'cilium', field)];
   const at = field.at;
   // Reserved identities have neither namespace nor cluster: a term for either would never match.
@@ -91,27 +82,54 @@ function labelsPeer(spec: LabelSelectorSpec, context: PeerContext, field: Field)
   return { kind: 'labels', requirements, localClusterByDefault, at };
 }
 
-function entityPeer(text: string, field: Field): Peer | undefined {
-  if (text === 'kube-apiserver') {
-    const message = 'the entity kube-apiserver cannot be enforced: this version does not know where the API server is';
-    field.report({ code: 'unenforceable', message, remedy: 'list its addresses as CIDR' });
-    return undefined;
-  }
+/** Other nodes; this one is the entity `host`. */
+function nodePeer(spec: LabelSelectorSpec, field: PolicyField): Peer {
+  const terms = translateLabelSelector(spec, 'cilium', field);
+  const localClusterByDefault = !namesKey(terms, (key) => key === CLUSTER_KEY);
+  return { kind: 'labels', requirements: [...terms, existsTerm('reserved', 'remote-node')], localClusterByDefault, at: field.at };
+}
+
+function entityPeer(text: string, field: PolicyField): Peer | undefined {
   if ((ENTITIES as readonly string[]).includes(text)) return { kind: 'entity', entity: text as Entity, at: field.at };
-  const near = suggest(text, ENTITIES);
-  const message = `${JSON.stringify(text)} is not an entity`;
-  const remedy = near === undefined ? `use one of ${ENTITIES.join(', ')}` : `did you mean ${near}?`;
-  field.report({ code: 'invalid-value', message, remedy });
-  return undefined;
+  return refuse(field, `${quote(text)} is not an entity`, didYouMean(text, ENTITIES, `use one of ${ENTITIES.join(', ')}`));
 }
 
-function bareCidrPeer(text: string, field: Field): Peer | undefined {
+function bareCidrPeer(text: string, field: PolicyField): Peer | undefined {
   const prefix = translateCidr(text, 'address-or-prefix', field);
-  return prefix === undefined ? undefined : { kind: 'cidr', prefix, except: [], at: field.at };
+  return prefix && { kind: 'cidr', prefix, except: [], at: field.at };
 }
 
-function cidrSetPeer(spec: CidrRuleSpec, field: Field): Peer | undefined {
-  if (spec.cidr !== undefined && spec.cidr !== '') return translateCidrPeer({ cidr: spec.cidr, except: spec.except }, field);
-  field.child('cidr').report({ code: 'missing-field', message: 'the field cidr is missing', remedy: 'add it as a prefix' });
-  return undefined;
+function cidrSetPeer({ cidr, cidrGroupRef, cidrGroupSelector, except }: CidrRuleSpec, field: PolicyField): Peer | undefined {
+  if (cidr !== undefined) return translateCidrPeer({ cidr, except }, field);
+  const group = cidrGroupSelector === undefined ? { name: cidrGroupRef ?? '' } : { selector: anySource(cidrGroupSelector, field.child('cidrGroupSelector')) };
+  return { kind: 'cidr-group', group, except: translateCidrs(except, field.child('except')), at: field.at };
+}
+
+/** A selector of things whose labels have no source that would matter. */
+function anySource(spec: LabelSelectorSpec, field: PolicyField): Selector {
+  return selector(translateLabelSelector(spec, 'cilium', field).map((term) => ({ ...term, source: 'any' })));
+}
+
+function groupPeer(group: GroupSpec, field: PolicyField): Peer {
+  return { kind: 'group', group: providerGroupKey(group), at: field.at };
+}
+
+function servicePeers({ k8sService, k8sServiceSelector }: ServiceSpec, field: PolicyField): readonly Peer[] {
+  const services: ServiceReference[] = [];
+  if (k8sService !== undefined) {
+    const { serviceName: name = '', namespace } = k8sService;
+    if (name === '') missing(field.child('k8sService', 'serviceName'), 'the field serviceName is missing', 'add the name of the service');
+    services.push({ name, ...(namespace && { namespace }) });
+  }
+  if (k8sServiceSelector !== undefined) {
+    const { selector: spec, namespace } = k8sServiceSelector;
+    services.push({ selector: anySource(spec, field.child('k8sServiceSelector', 'selector')), ...(namespace && { namespace }) });
+  }
+  if (services.length === 0) missing(field, 'neither k8sService nor k8sServiceSelector is given', 'add one of them');
+  return services.map((service) => ({ kind: 'service', service, at: field.at }));
+}
+
+function fqdnPeer(spec: FqdnSpec, field: PolicyField): Peer | undefined {
+  const names = translateFqdn(spec, field);
+  return names && { kind: 'fqdn', selector: names, at: field.at };
 }

@@ -1,7 +1,7 @@
 import type { Requirement, Selector } from '@cilium-ts/identity';
 import { selector } from '@cilium-ts/identity';
-import type { Field } from '@cilium-ts/manifest';
 import type { LabelSelectorSpec } from '@cilium-ts/manifest';
+import type { PolicyField } from '../model/issue.ts';
 import { MAX_PORT, PROTOCOL } from '../model/protocol.ts';
 import type { Direction, Peer, PeerSet, PortSet, PortTerm, Rule } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS_PREFIX } from '../model/special-labels.ts';
@@ -10,6 +10,7 @@ import type { NetworkPolicyPeerSpec, NetworkPolicyPortSpec, NetworkPolicySpec } 
 import { translateCidrPeer } from './cidr.ts';
 import { translateLabelSelector } from './label-selector.ts';
 import { isServiceName, namedPort, portRange } from './ports.ts';
+import { missing, quote, refuse, suspect } from './report.ts';
 import { equalsTerm, existsTerm, namesKey } from './requirement.ts';
 
 interface Owner {
@@ -25,7 +26,7 @@ interface EntrySpec {
 }
 
 /** The rules of a Kubernetes NetworkPolicy. All of them allow and switch to default deny. */
-export function translateNetworkPolicy(policy: NetworkPolicySpec, header: ResourceHeader, root: Field): readonly Rule[] {
+export function translateNetworkPolicy(policy: NetworkPolicySpec, header: ResourceHeader, root: PolicyField): readonly Rule[] {
   const { spec } = policy;
   const namespace = header.namespace ?? '';
   const subject = selector(podTerms(spec.podSelector, namespace, root.child('spec', 'podSelector')));
@@ -47,23 +48,23 @@ function affects(spec: NetworkPolicySpec['spec'], direction: Direction): boolean
   return direction === 'egress' ? types.includes('Egress') : types.includes('Ingress') || !types.includes('Egress');
 }
 
-function warnUnlistedTypes(spec: NetworkPolicySpec['spec'], root: Field): void {
+function warnUnlistedTypes(spec: NetworkPolicySpec['spec'], root: PolicyField): void {
   if (spec.policyTypes === undefined || spec.policyTypes.length === 0) return;
   for (const [direction, type] of [['ingress', 'Ingress'], ['egress', 'Egress']] as const) {
     if ((spec[direction] ?? []).length === 0 || spec.policyTypes.includes(type)) continue;
     const message = `policyTypes does not list ${type}, yet there are ${direction} rules; they apply, as in Cilium`;
-    root.child('spec', direction).report({ code: 'suspicious', severity: 'warning', message, remedy: `add ${type} to policyTypes or remove the rules`, point: 'key' });
+    suspect(root.child('spec', direction), message, `add ${type} to policyTypes or remove the rules`);
   }
 }
 
 /** The field that brings default deny without rules. */
-function deniedAt(spec: NetworkPolicySpec['spec'], direction: Direction, root: Field): Field {
+function deniedAt(spec: NetworkPolicySpec['spec'], direction: Direction, root: PolicyField): PolicyField {
   if (spec[direction] !== undefined) return root.child('spec', direction);
   return spec.policyTypes === undefined ? root.child('spec') : root.child('spec', 'policyTypes');
 }
 
 /** A rule that matches nobody: all it does is switch the endpoints to default deny. */
-function denyAll(direction: Direction, owner: Owner, field: Field): Rule {
+function denyAll(direction: Direction, owner: Owner, field: PolicyField): Rule {
   return {
     resource: owner.resource,
     direction,
@@ -77,7 +78,7 @@ function denyAll(direction: Direction, owner: Owner, field: Field): Rule {
   };
 }
 
-function translateEntry(entry: EntrySpec, direction: Direction, owner: Owner, field: Field): Rule {
+function translateEntry(entry: EntrySpec, direction: Direction, owner: Owner, field: PolicyField): Rule {
   const specs = entry.peers ?? [];
   const peers: PeerSet =
     specs.length === 0
@@ -96,18 +97,18 @@ function translateEntry(entry: EntrySpec, direction: Direction, owner: Owner, fi
   };
 }
 
-function translatePeer(peer: NetworkPolicyPeerSpec, owner: Owner, field: Field): Peer[] {
+function translatePeer(peer: NetworkPolicyPeerSpec, owner: Owner, field: PolicyField): Peer[] {
   const { podSelector, namespaceSelector, ipBlock } = peer;
   const byLabels = podSelector !== undefined || namespaceSelector !== undefined;
   if (ipBlock !== undefined && byLabels) {
     const message = 'ipBlock cannot be combined with podSelector or namespaceSelector';
-    field.child('ipBlock').report({ code: 'invalid-value', message, remedy: 'write one peer for each', point: 'key' });
+    refuse(field.child('ipBlock'), message, 'write one peer for each', 'key');
     return [];
   }
   if (ipBlock !== undefined) return [translateCidrPeer(ipBlock, field.child('ipBlock'))].filter((cidr) => cidr !== undefined);
   if (byLabels) return [labelsPeer(podSelector, namespaceSelector, owner, field)];
   const message = 'the peer names neither podSelector, namespaceSelector nor ipBlock';
-  field.report({ code: 'missing-field', message, remedy: 'add one; to mean everybody, leave out the whole list' });
+  missing(field, message, 'add one; to mean everybody, leave out the whole list');
   return [];
 }
 
@@ -115,7 +116,7 @@ function labelsPeer(
   podSelector: LabelSelectorSpec | undefined,
   namespaceSelector: LabelSelectorSpec | undefined,
   owner: Owner,
-  field: Field): Peer {
+  field: PolicyField): Peer {
   const podPath = field.child('podSelector');
   const pods =
     namespaceSelector === undefined
@@ -128,11 +129,11 @@ function labelsPeer(
 }
 
 /** A pod selector within the policy's own namespace, which replaces whatever the selector says about it. */
-function podTerms(spec: LabelSelectorSpec, namespace: string, field: Field): readonly Requirement[] {
+function podTerms(spec: LabelSelectorSpec, namespace: string, field: PolicyField): readonly Requirement[] {
   const { [NAMESPACE_KEY]: replaced, ...matchLabels } = spec.matchLabels ?? {};
   if (replaced !== undefined && replaced !== namespace) {
     const message = `the selector names the namespace ${replaced}, but selects pods of ${namespace} only`;
-    field.report({ code: 'suspicious', severity: 'warning', message, remedy: 'remove the namespace from the selector', point: 'key' });
+    suspect(field, message, 'remove the namespace from the selector');
   }
   return [...translateLabelSelector({ ...spec, matchLabels }, 'kubernetes', field), equalsTerm('k8s', NAMESPACE_KEY, namespace)];
 }
@@ -141,36 +142,27 @@ function podTerms(spec: LabelSelectorSpec, namespace: string, field: Field): rea
  * Terms on the labels of a namespace, which its pods carry under a prefix. What is in no namespace is selected by no
  * selector of namespaces: not even by one that says what their labels must not be.
  */
-function namespaceTerms(spec: LabelSelectorSpec, field: Field): readonly Requirement[] {
+function namespaceTerms(spec: LabelSelectorSpec, field: PolicyField): readonly Requirement[] {
   const terms = translateLabelSelector(spec, 'kubernetes', field);
   return [existsTerm('k8s', NAMESPACE_KEY), ...terms.map((term) => ({ ...term, key: `${NAMESPACE_LABELS_PREFIX}${term.key}` }))];
 }
 
-function translatePorts(specs: readonly NetworkPolicyPortSpec[], field: Field): PortSet {
+function translatePorts(specs: readonly NetworkPolicyPortSpec[], field: PolicyField): PortSet {
   if (specs.length === 0) return { kind: 'all' };
   return { kind: 'ports', ports: specs.flatMap((spec, index) => portTerm(spec, field.child(index))) };
 }
 
-function portTerm(spec: NetworkPolicyPortSpec, field: Field): PortTerm[] {
-  const first = portNumber(spec, field);
+function portTerm({ protocol = 'TCP', port, endPort }: NetworkPolicyPortSpec, field: PolicyField): PortTerm[] {
+  const first = portNumber(port, endPort, field.child('port'));
   if (first === undefined) return [];
-  const range = portRange(first, spec.endPort ?? 0, field);
-  return range === undefined ? [] : [{ protocol: PROTOCOL[spec.protocol ?? 'TCP'], ...range, at: field.at }];
+  const range = typeof first === 'string' ? namedPort(first, endPort, field) : portRange(first, endPort ?? 0, field);
+  return range === undefined ? [] : [{ protocol: PROTOCOL[protocol], ...range, at: field.at }];
 }
 
-/** The port; 0 for every port of the protocol, which only an absent field means here. */
-function portNumber({ port, endPort }: NetworkPolicyPortSpec, field: Field): number | undefined {
-  if (port === undefined && endPort !== undefined) {
-    field.child('port').report({ code: 'missing-field', message: 'endPort needs a port', remedy: 'add the first port of the range' });
-    return undefined;
-  }
-  if (port === undefined) return 0;
+/** The port or its name; 0 for every port of the protocol, which only an absent field means here. */
+function portNumber(port: number | string | undefined, endPort: number | undefined, field: PolicyField): number | string | undefined {
+  if (port === undefined) return endPort === undefined ? 0 : missing(field, 'endPort needs a port', 'add the first port of the range');
   if (typeof port === 'number' && port >= 1 && port <= MAX_PORT) return port;
-  const at = field.child('port');
-  if (typeof port === 'string' && isServiceName(port)) at.report(namedPort(port));
-  else {
-    const remedy = `use a number from 1 to ${MAX_PORT}${typeof port === 'string' ? ', without quotes' : ''}; leave it out to mean every port`;
-    at.report({ code: 'invalid-value', message: `${JSON.stringify(port)} is not a port`, remedy });
-  }
-  return undefined;
+  if (typeof port === 'string' && isServiceName(port)) return port.toLowerCase();
+  return refuse(field, `${quote(port)} is not a port`, `use a number from 1 to ${MAX_PORT}${typeof port === 'string' ? ', without quotes' : ''}; leave it out to mean every port`);
 }
