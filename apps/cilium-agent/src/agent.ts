@@ -63,7 +63,6 @@ const openEverything = async ({ journal, datapath: kernel }: Foundation, { confi
   const policies = createPolicySet({
     logger, records: policyRecords, api: openApiPolicyFile(stateDir, logger), failpoint,
     folder: policyDir === undefined ? undefined : { path: policyDir, seen: journal.record.policyFolders.includes(policyDir), markSeen: () => { journal.update({ policyFolders: [...new Set([...journal.record.policyFolders, policyDir])] }); } },
-    options: () => ({ clusterName: values['cluster-name'], defaultLocalCluster: values['policy-default-local-cluster'] }),
   });
   return {
     node, journal, datapath, records, loaded, nodeWarnings, reserved, identities, local, policies, filter, failpoint, families,

@@ -15,6 +15,9 @@ export type {
   ServiceEntry,
 } from './directory/directory.ts';
 export { createPolicyDirectory } from './directory/directory.ts';
+export { checkEnforceable } from './enforceable/check-enforceable.ts';
+export type { EnforceableFeatures } from './enforceable/features.ts';
+export { DATAPATH_FEATURES } from './enforceable/features.ts';
 export type { PolicyModelErrorCode } from './error.ts';
 export { PolicyModelError } from './error.ts';
 export { describePacket } from './explain/evaluate-rule.ts';

@@ -1,6 +1,6 @@
-import type { Identity } from '@cilium-ts/identity';
-import { compilePolicy, createPolicyRepository, DEFAULT_POLICY_OPTIONS, parsePolicies } from '@cilium-ts/policy-model';
-import type { PolicyOptions } from '@cilium-ts/policy-model';
+import { selectorMatches } from '@cilium-ts/identity';
+import type { Identity, Selector } from '@cilium-ts/identity';
+import { parsePolicies } from '@cilium-ts/policy-model';
 import { parseAllDocuments } from 'yaml';
 
 /** Says of an endpoint's identity whether a policy that can not be used may be about it. */
@@ -11,6 +11,9 @@ export const concernsAll: Concern = () => true;
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const SELECTORS = ['endpointSelector', 'nodeSelector'];
+const TIERS: ReadonlySet<unknown> = new Set(['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'ClusterNetworkPolicy']);
 
 /** The same resource with its selectors alone, denying everything: whom that selects, the whole one may be about. */
 const skeletons = (document: unknown): Json[] | undefined => {
@@ -27,12 +30,20 @@ const skeletons = (document: unknown): Json[] | undefined => {
     const { spec } = document;
     return isObject(spec) && isObject(spec['podSelector']) ? [{ ...base, spec: { podSelector: spec['podSelector'], policyTypes: ['Ingress', 'Egress'] } }] : undefined;
   }
+  if (TIERS.has(kind)) {
+    const { spec } = document;
+    if (!isObject(spec) || !isObject(spec['subject'])) return undefined;
+    const rule = { action: 'Deny', from: [{ namespaces: {} }] };
+    const place = kind === 'BaselineAdminNetworkPolicy' ? {} : { priority: 0 };
+    const tier = kind === 'ClusterNetworkPolicy' ? { tier: 'Admin' } : {};
+    return [{ ...base, spec: { ...place, ...tier, subject: spec['subject'], ingress: [rule] } }];
+  }
   const specs = [...(document['spec'] === undefined ? [] : [document['spec']]), ...(Array.isArray(document['specs']) ? document['specs'] : [])];
-  if (specs.length === 0 || !specs.every((spec): spec is Json => isObject(spec) && isObject(spec['endpointSelector']))) return undefined;
+  if (specs.length === 0 || !specs.every((spec): spec is Json => isObject(spec) && SELECTORS.some((field) => isObject(spec[field])))) return undefined;
   return specs.map((spec, index) => ({
     ...base,
     metadata: { ...base.metadata, name: `${typeof name === 'string' ? name : ''}-${index}` },
-    spec: { endpointSelector: spec['endpointSelector'], ingress: [{}], egress: [{}] },
+    spec: { ...Object.fromEntries(SELECTORS.filter((field) => field in spec).map((field) => [field, spec[field]])), ingress: [{}], egress: [{}] },
   }));
 };
 
@@ -40,7 +51,7 @@ const skeletons = (document: unknown): Json[] | undefined => {
  * Whom a policy text may be about that can not be used as a whole: those that its selectors select, if these at least can
  * be read; everybody otherwise.
  */
-export const concernOf = (text: string, options: Pick<PolicyOptions, 'clusterName' | 'defaultLocalCluster'>): Concern => {
+export const concernOf = (text: string): Concern => {
   let documents: unknown[];
   try {
     const parsed = parseAllDocuments(text, { logLevel: 'silent' });
@@ -53,10 +64,9 @@ export const concernOf = (text: string, options: Pick<PolicyOptions, 'clusterNam
   if (outlines.length === 0 || outlines.some((outline) => outline === undefined)) return concernsAll;
   const { resources, issues } = parsePolicies(outlines.flat().map((outline) => JSON.stringify(outline)).join('\n---\n'));
   if (issues.some(({ severity }) => severity === 'error')) return concernsAll;
-  const repository = createPolicyRepository();
-  repository.replaceAll(resources);
-  return (subject) => {
-    const { ingress, egress } = compilePolicy({ repository, subject, identities: [], options: { ...DEFAULT_POLICY_OPTIONS, ...options, enforcement: 'default' } });
-    return ingress.enforced || egress.enforced;
-  };
+  const subjects = resources.flatMap(({ rules }) => rules.map(({ subject }) => subject));
+  return ({ labels }) => subjects.some((subject) => meansHost(subject) === labels.has('reserved', 'host') && selectorMatches(subject, labels));
 };
+
+/** Only rules that ask for the host are about it. */
+const meansHost = ({ requirements }: Selector): boolean => requirements.some(({ source, key, operator }) => source === 'reserved' && key === 'host' && operator !== 'NotIn' && operator !== 'DoesNotExist');

@@ -1,8 +1,8 @@
 import { errorMessage } from '@cilium-ts/core';
 import type { Logger } from '@cilium-ts/core';
 import type { Identity } from '@cilium-ts/identity';
-import { createPolicyRepository, formatIssue, parsePolicies } from '@cilium-ts/policy-model';
-import type { PolicyIssue, PolicyOptions, PolicyRepository, PolicyResource } from '@cilium-ts/policy-model';
+import { createPolicyRepository, formatIssue } from '@cilium-ts/policy-model';
+import type { PolicyIssue, PolicyRepository, PolicyResource } from '@cilium-ts/policy-model';
 import { existsSync } from 'node:fs';
 import { AgentError } from '../error.ts';
 import type { Failpoint } from '../lifecycle/failpoint.ts';
@@ -10,6 +10,7 @@ import type { DocumentFolder } from '../state/document-folder.ts';
 import type { ApiPolicyRecord, PolicyFileRecord } from '../state/schemas.ts';
 import { concernOf, concernsAll } from './concern.ts';
 import type { Concern } from './concern.ts';
+import { readPolicies } from './read-policies.ts';
 import type { FileContent, FolderSnapshot } from '../source/watched-folder.ts';
 
 /** A policy file as it stands. */
@@ -62,7 +63,6 @@ export interface PolicySetDeps {
   readonly failpoint: Failpoint;
   /** Is a folder given, and was it read to the end once? Then its absence changes nothing. */
   readonly folder: { readonly path: string; readonly seen: boolean; markSeen(): void } | undefined;
-  readonly options: () => Pick<PolicyOptions, 'clusterName' | 'defaultLocalCluster'>;
 }
 
 /** Error of an import that names every issue. */
@@ -118,7 +118,7 @@ class StoredPolicySet implements PolicySet {
     const record = api.load();
     this.#lost = record?.lost ?? [];
     this.#api = (record?.resources ?? []).flatMap(({ file, document }) => {
-      const { resources, issues } = parsePolicies(JSON.stringify(document), { file });
+      const { resources, issues } = readPolicies(JSON.stringify(document), { file });
       if (resources.length === 1 && !failed(issues)) return [{ file, resource: resources[0]! }];
       this.#lost = [...this.#lost, `import ${file}: ${issues[0] ? formatIssue(issues[0]) : 'no policy'}`];
       return [];
@@ -157,7 +157,7 @@ class StoredPolicySet implements PolicySet {
   async import(text: string, file: string): Promise<{ resources: readonly string[]; issues: readonly PolicyIssue[] }> {
     await Promise.resolve();
     const name = file === '' ? API_FILE : file;
-    const { resources, issues } = parsePolicies(text, { file: name });
+    const { resources, issues } = readPolicies(text, { file: name });
     const found = resources.length === 0 && !failed(issues) ? [...issues, fileIssue(name, 'there is no policy in it', 'send YAML or JSON documents of policies')] : issues;
     if (failed(found)) {
       this.changes.failure++;
@@ -217,8 +217,8 @@ class StoredPolicySet implements PolicySet {
 
   #restoreFile(name: string, text: string | null): PolicyFile {
     if (text === null) return lostFile(name);
-    const { resources, issues } = parsePolicies(text, { file: name });
-    if (failed(issues) || resources.length === 0) return { ...lostFile(name), issues, concern: concernOf(text, this.#deps.options()) };
+    const { resources, issues } = readPolicies(text, { file: name });
+    if (failed(issues) || resources.length === 0) return { ...lostFile(name), issues, concern: concernOf(text) };
     return { name, status: 'accepted', issues, resources, acceptedText: text, content: undefined, concern: undefined };
   }
 
@@ -230,7 +230,7 @@ class StoredPolicySet implements PolicySet {
   /** What a file's content makes of it, given what was accepted before. */
   #judge(files: ReadonlyMap<string, PolicyFile>, name: string, content: FileContent): PolicyFile {
     const before = files.get(name);
-    const { resources, issues } = 'text' in content ? parsePolicies(content.text, { file: name }) : { resources: [], issues: [fileIssue(name, `the file can not be read: ${content.error}`, 'make it readable for the agent')] };
+    const { resources, issues } = 'text' in content ? readPolicies(content.text, { file: name }) : { resources: [], issues: [fileIssue(name, `the file can not be read: ${content.error}`, 'make it readable for the agent')] };
     const found = [...issues];
     if (resources.length === 0 && !failed(found)) found.push(fileIssue(name, NO_DOCUMENTS, NO_DOCUMENTS_REMEDY));
     for (const { key } of resources) {
@@ -252,7 +252,7 @@ class StoredPolicySet implements PolicySet {
     this.changes.failure++;
     for (const issue of issues) logger.error({ file: name }, formatIssue(issue));
     if (before?.acceptedText !== undefined) return { ...before, status: 'last-accepted', issues, content };
-    const concern = 'text' in content ? concernOf(content.text, this.#deps.options()) : concernsAll;
+    const concern = 'text' in content ? concernOf(content.text) : concernsAll;
     return { name, status: 'rejected', issues, resources: [], acceptedText: undefined, content, concern };
   }
 

@@ -5,7 +5,7 @@ import { concernOf } from '../../src/policy/concern.ts';
 const identity = (...labels: string[]) => ({ id: numericIdentity(300), labels: labelSet([...labels, 'k8s:io.kubernetes.pod.namespace=default', 'k8s:io.cilium.k8s.policy.cluster=default']) });
 const [web, db] = [identity('k8s:app=web'), identity('k8s:app=db')];
 const concerned = (text: string) => {
-  const concern = concernOf(text, { clusterName: 'default', defaultLocalCluster: true });
+  const concern = concernOf(text);
   return [concern(web), concern(db)];
 };
 const header = 'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x}\n';
@@ -18,6 +18,14 @@ describe('concernOf', () => {
     ['a NetworkPolicy', 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x}\nspec: {podSelector: {matchLabels: {app: db}}, ingress: 5}', [false, true]],
     ['two documents, one of them good', `${header}spec: {endpointSelector: {matchLabels: {app: db}}, ingress: [{}]}\n---\n${header}spec: {endpointSelector: {matchLabels: {app: web}}, ingress: 7}`, [true, true]],
     ['a List', `apiVersion: v1\nkind: List\nitems:\n- {apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: y}, spec: {endpointSelector: {matchLabels: {app: db}}, nonsense: 1}}`, [false, true]],
+    ['an AdminNetworkPolicy that can not be used', 'apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: x}\nspec: {priority: 5000, subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}}}', [false, true]],
+    ['an AdminNetworkPolicy for other namespaces', 'apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: x}\nspec: {priority: 5000, subject: {namespaces: {matchLabels: {team: none}}}}', [false, false]],
+    ['a BaselineAdminNetworkPolicy', 'apiVersion: policy.networking.k8s.io/v1alpha1\nkind: BaselineAdminNetworkPolicy\nmetadata: {name: default}\nspec: {subject: {namespaces: {}}, egress: 7}', [true, true]],
+    ['a ClusterNetworkPolicy', 'apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: x}\nspec: {tier: Top, subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}}', [true, false]],
+    ['a subject that can not be read', 'apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: x}\nspec: {subject: {everybody: {}}}', [true, true]],
+    ['a policy for nodes: no pod', 'apiVersion: cilium.io/v2\nkind: CiliumClusterwideNetworkPolicy\nmetadata: {name: x}\nspec: {nodeSelector: {}, ingress: [{}]}', [false, false]],
+    ['pods and nodes at once', 'apiVersion: cilium.io/v2\nkind: CiliumClusterwideNetworkPolicy\nmetadata: {name: x}\nspec: {nodeSelector: {}, endpointSelector: {}, ingress: [{}]}', [true, true]],
+    ['a group of prefixes, which any policy may refer to', 'apiVersion: cilium.io/v2\nkind: CiliumCIDRGroup\nmetadata: {name: x}\nspec: {externalCIDRs: [nonsense]}', [true, true]],
     ['text that is no YAML', 'kind: [oops', [true, true]],
     ['no selector', `${header}spec: {ingress: [{}]}`, [true, true]],
     ['a selector that can not be read', `${header}spec: {endpointSelector: {matchLabels: 5}}`, [true, true]],

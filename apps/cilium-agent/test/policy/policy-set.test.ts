@@ -20,7 +20,6 @@ const world = (folder: { seen: boolean } | undefined = { seen: true }) => {
       api: { load: () => api, save: (record) => { api = structuredClone(record); } },
       failpoint: () => undefined,
       folder: folder && { path: '/p', seen: folder.seen, markSeen: () => { folder.seen = true; } },
-      options: () => ({ clusterName: 'default', defaultLocalCluster: true }),
     });
     await set.load();
     return set;

@@ -1,5 +1,5 @@
 import type { Issue } from '@cilium-ts/agent-api';
-import { parsePolicies } from '@cilium-ts/policy-model';
+import { checkEnforceable, DATAPATH_FEATURES, parsePolicies } from '@cilium-ts/policy-model';
 import type { Command } from 'commander';
 import { contextOf } from '../context.ts';
 import type { Io } from '../io.ts';
@@ -28,7 +28,7 @@ interface Report {
 
 function validate(io: Io, file: string): Report {
   const { resources, issues } = parsePolicies(io.read(file), { file });
-  return { file, resources: resources.map(({ key }) => key), issues };
+  return { file, resources: resources.map(({ key }) => key), issues: [...issues, ...checkEnforceable(resources, DATAPATH_FEATURES)] };
 }
 
 function describe({ file, resources, issues }: Report): string[] {

@@ -14,7 +14,7 @@ import { addPolicyValidate } from './policy-validate.ts';
 
 /** `cilium policy import|delete|get|validate|trace|lint`. */
 export function addPolicy(program: Command, io: Io): void {
-  const policy = program.command('policy').description('network policies: CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, NetworkPolicy');
+  const policy = program.command('policy').description('network policies: of Cilium, of Kubernetes, and of its network policy API');
   addImport(policy, io);
   addDelete(policy, io);
   addGet(policy, io);

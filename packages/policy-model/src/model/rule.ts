@@ -38,6 +38,8 @@ export interface LabelsPeer {
   readonly requirements: readonly Requirement[];
   /** Whether the peer is limited to the local cluster where {@link PolicyOptions.defaultLocalCluster} is on. */
   readonly localClusterByDefault: boolean;
+  /** Whether nodes are meant, by their labels (`fromNodes`, `nodes`). */
+  readonly nodes?: true;
   readonly at: SourceLocation;
 }
 
@@ -92,7 +94,7 @@ export interface GroupPeer {
   readonly at: SourceLocation;
 }
 
-/** One peer of a rule. Nodes (`fromNodes`) are label peers that require `reserved:remote-node`. */
+/** One peer of a rule. Nodes (`fromNodes`) are label peers that require `reserved:remote-node`, or `reserved:host`. */
 export type Peer = LabelsPeer | EntityPeer | CidrPeer | CidrGroupPeer | FqdnPeer | ServicePeer | GroupPeer;
 
 /** DNS names: one (`matchName`), or those that a pattern with wildcards means. Lower case, with a final dot. */

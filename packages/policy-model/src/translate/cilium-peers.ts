@@ -86,7 +86,7 @@ function labelsPeer(spec: LabelSelectorSpec, field: PolicyField, context: PeerCo
 function nodePeer(spec: LabelSelectorSpec, field: PolicyField): Peer {
   const terms = translateLabelSelector(spec, 'cilium', field);
   const localClusterByDefault = !namesKey(terms, (key) => key === CLUSTER_KEY);
-  return { kind: 'labels', requirements: [...terms, existsTerm('reserved', 'remote-node')], localClusterByDefault, at: field.at };
+  return { kind: 'labels', requirements: [...terms, existsTerm('reserved', 'remote-node')], localClusterByDefault, nodes: true, at: field.at };
 }
 
 function entityPeer(text: string, field: PolicyField): Peer | undefined {

@@ -99,7 +99,7 @@ function translatePeer(peer: TierPeerSpec, field: PolicyField): Peer[] {
 /** Every node, this one included; their labels are of no source that would matter. */
 function nodePeers(spec: LabelSelectorSpec, field: PolicyField): Peer[] {
   const terms = translateLabelSelector(spec, 'kubernetes', field).map((term) => ({ ...term, source: 'any' }));
-  return ['host', 'remote-node'].map((key) => ({ kind: 'labels', requirements: [...terms, existsTerm('reserved', key)], localClusterByDefault: false, at: field.at }));
+  return ['host', 'remote-node'].map((key) => ({ kind: 'labels', requirements: [...terms, existsTerm('reserved', key)], localClusterByDefault: false, nodes: true, at: field.at }));
 }
 
 function translatePorts({ ports, protocols }: TierRuleSpec, nameless: boolean, field: PolicyField): PortSet {

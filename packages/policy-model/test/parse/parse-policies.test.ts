@@ -44,7 +44,7 @@ describe('syntax', () => {
 
   test('text without a file says only the line', () => {
     expect(parsePolicies('kind: Pod').issues.map(formatIssue)).toEqual([
-      'line 1:7: error: kind: Pod is not a policy (only CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, NetworkPolicy and Lists of them are read)',
+      'line 1:7: error: kind: Pod is not a policy (only CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, CiliumCIDRGroup, NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and Lists of them are read)',
     ]);
   });
 });
@@ -134,9 +134,9 @@ status:
 
   test.each([
     ['kind: CiliumNetworkPolcy', 'shop.yaml:1:7 unknown-kind kind', 'did you mean CiliumNetworkPolicy?'],
-    ['apiVersion: v1\nkind: Pod', 'shop.yaml:2:7 unknown-kind kind', 'only CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, NetworkPolicy and Lists of them are read'],
-    ['hello', 'shop.yaml:1:1 unknown-kind ', 'only CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, NetworkPolicy and Lists of them are read'],
-    ['- 1', 'shop.yaml:1:1 unknown-kind ', 'only CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, NetworkPolicy and Lists of them are read'],
+    ['apiVersion: v1\nkind: Pod', 'shop.yaml:2:7 unknown-kind kind', 'only CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, CiliumCIDRGroup, NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and Lists of them are read'],
+    ['hello', 'shop.yaml:1:1 unknown-kind ', 'only CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, CiliumCIDRGroup, NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and Lists of them are read'],
+    ['- 1', 'shop.yaml:1:1 unknown-kind ', 'only CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, CiliumCIDRGroup, NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy and Lists of them are read'],
   ])('%j is no policy', (text, expected, remedy) => {
     expect(lines(text)).toEqual([expected]);
     expect(parse(text).issues[0]!.remedy).toBe(remedy);

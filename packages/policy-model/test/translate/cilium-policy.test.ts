@@ -231,7 +231,7 @@ describe('prefixes', () => {
     [{ fromCIDR: [''] }, 'fromCIDR[0]', '"" is not an address or prefix'],
     [{ fromCIDR: ['::ffff:10.0.0.0/104'] }, 'fromCIDR[0]', '"::ffff:10.0.0.0/104" is not an address or prefix'],
     [{ fromCIDRSet: [{ cidr: '10.0.0.1' }] }, 'fromCIDRSet[0].cidr', '"10.0.0.1" is not a prefix'],
-    [{ fromCIDRSet: [{}] }, 'fromCIDRSet[0].cidr', 'the field cidr is missing'],
+    [{ fromCIDRSet: [{}] }, 'fromCIDRSet[0]', 'none of cidr, cidrGroupRef, cidrGroupSelector is given'],
     [{ fromCIDRSet: [{ cidr: '10.0.0.0/8', except: ['11.0.0.0/16'] }] }, 'fromCIDRSet[0].except[0]', '11.0.0.0/16 does not lie inside 10.0.0.0/8'],
     [{ fromCIDRSet: [{ cidr: '10.0.0.0/8', except: ['10.0.0.0/7'] }] }, 'fromCIDRSet[0].except[0]', '10.0.0.0/7 does not lie inside 10.0.0.0/8'],
     [{ fromCIDRSet: [{ cidr: '10.0.0.0/8', except: ['2001:db8::/64'] }] }, 'fromCIDRSet[0].except[0]', '2001:db8::/64 does not lie inside 10.0.0.0/8'],

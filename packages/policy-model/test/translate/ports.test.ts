@@ -62,7 +62,7 @@ describe('ports', () => {
   test('at most 40 in one list', () => {
     const list = Array.from({ length: 41 }, (_, i) => ({ port: String(i + 1) }));
     expect(issuesOf(cnp({ endpointSelector: {}, ingress: [ports(...list.slice(1))] }))).toEqual([]);
-    expect(issuesOf(cnp({ endpointSelector: {}, ingress: [ports(...list)] }))).toMatchObject([{ field: 'spec.ingress[0].toPorts[0].ports', message: '41 ports in one list, the maximum is 40' }]);
+    expect(issuesOf(cnp({ endpointSelector: {}, ingress: [ports(...list)] }))).toMatchObject([{ field: 'spec.ingress[0].toPorts[0].ports', message: 'a list of 41 is not accepted', remedy: 'use at most 40 members' }]);
   });
 });
 
@@ -98,6 +98,6 @@ describe('ICMP', () => {
 
   test('at most 40 in one list', () => {
     const fields = Array.from({ length: 41 }, (_, type) => ({ type }));
-    expect(issuesOf(cnp({ endpointSelector: {}, ingress: [icmp(...fields)] }))).toMatchObject([{ field: 'spec.ingress[0].icmps[0].fields', message: '41 ICMP types in one list, the maximum is 40' }]);
+    expect(issuesOf(cnp({ endpointSelector: {}, ingress: [icmp(...fields)] }))).toMatchObject([{ field: 'spec.ingress[0].icmps[0].fields', message: 'a list of 41 is not accepted', remedy: 'use at most 40 members' }]);
   });
 });
