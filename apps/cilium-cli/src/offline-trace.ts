@@ -2,7 +2,7 @@ import type { TraceDirection, TracePeer, TraceRequest, TraceResult } from '@cili
 import { parseIp } from '@cilium-ts/core';
 import { cidrLabels, createIdentityAllocator, createIpCache, createReservedIdentities, numericIdentity, workloadLabels, type Identity } from '@cilium-ts/identity';
 import {
-  createPolicyRepository, DEFAULT_POLICY_OPTIONS, explain, parsePolicies, parseProtocol, type DirectionExplanation, type EnforcementMode, type PolicyOptions, type PolicyRepository,
+  checkEnforceable, createPolicyRepository, DATAPATH_FEATURES, DEFAULT_POLICY_OPTIONS, explain, parsePolicies, parseProtocol, type DirectionExplanation, type EnforcementMode, type PolicyOptions, type PolicyRepository,
 } from '@cilium-ts/policy-model';
 import { CliError } from './failure.ts';
 import type { Io } from './io.ts';
@@ -39,7 +39,8 @@ function policyOptions({ enablePolicy, allowLocalhost, clusterName }: TraceSetti
 function loadFiles(io: Io, paths: readonly string[]): PolicyRepository {
   const repository = createPolicyRepository();
   for (const file of paths.flatMap((path) => io.policyFiles(path))) {
-    const { resources, issues } = parsePolicies(io.read(file), { file });
+    const { resources, issues: found } = parsePolicies(io.read(file), { file });
+    const issues = [...found, ...checkEnforceable(resources, DATAPATH_FEATURES)];
     for (const issue of issues) io.warn(formatIssue(issue));
     if (issues.some(({ severity }) => severity === 'error')) throw new CliError(`policy trace: ${file} is not a file that an agent would accept`);
     for (const resource of resources) repository.upsert(resource);

@@ -37,7 +37,7 @@ const toWeb = ['--dst', 'app=web,io.kubernetes.pod.namespace=shop'];
 test('validate names the file, line and field of what an agent would refuse, and fails', async () => {
   const { code, out } = await cilium(['policy', 'validate', 'policies'], { files });
   expect(code).toBe(1);
-  expect(out).toMatch(/policies\/dns\.yaml:7:\d+: error: CiliumNetworkPolicy\/default\/dns spec\.egress\[0\]\.toFQDNs: /);
+  expect(out).toMatch(/policies\/dns\.yaml:8:\d+: error: CiliumNetworkPolicy\/default\/dns spec\.egress\[0\]\.toFQDNs\[0\]: /);
   expect(out).toContain('policies/web.yaml: valid: CiliumNetworkPolicy/shop/web');
 });
 

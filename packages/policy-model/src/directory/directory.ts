@@ -129,7 +129,9 @@ class Directory implements PolicyDirectory {
 
   services(reference: ServiceReference): readonly ServiceEntry[] {
     if ('name' in reference) {
-      const found = this.#services.get(serviceKey(reference.namespace, reference.name));
+      const { name, namespace } = reference;
+      if (namespace === undefined) return this.allServices().filter((entry) => entry.name === name);
+      const found = this.#services.get(serviceKey(namespace, name));
       return found === undefined ? [] : [found.entry];
     }
     const { selector, namespace } = reference;

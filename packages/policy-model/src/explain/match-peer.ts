@@ -158,7 +158,7 @@ function matchService({ service }: ServicePeer, context: PeerContext): PeerMatch
   if (backed !== undefined) return told(true, () => `a backend of the service ${backed.namespace}/${backed.name}`);
   const unknown = known.length === 0;
   return told(false, () => {
-    const written = 'name' in service ? `${service.namespace}/${service.name}` : `with ${service.selector.text}${service.namespace === undefined ? '' : ` in ${service.namespace}`}`;
+    const written = 'name' in service ? `${service.namespace === undefined ? '' : `${service.namespace}/`}${service.name}` : `with ${service.selector.text}${service.namespace === undefined ? '' : ` in ${service.namespace}`}`;
     return unknown ? `no service ${written} is known` : `the peer is no backend of the service ${written}`;
   });
 }
