@@ -224,12 +224,11 @@ inline_always int request_stays(struct flow *request, __u32 asked)
 	       backend_if(words(request->rewrite_address)[0], words(request->rewrite_address)[1]) != 0;
 }
 
-/*
- * The first answer to a SYN: from here on the client has an entry for its packets. 0, or < 0: this backend is not the one
- * that the client talks to, or can no longer be; the answer would mislead it.
- */
-inline_always int answer_first(struct packet *p, struct flow *reply, struct flow *request, __u32 generation)
+/* The same where the client's entry is there already, or may not be made. */
+inline_always int answer_meet(struct packet *p, struct flow *reply, __u32 generation)
 {
+	struct flow *request = bpf_map_lookup_elem(&cilium_flows, &p->partner);
+
 	if (request && (request->flags & FLOW_SERVICE) && flow_lives(p, request)) {
 		if (words(request->rewrite_address)[0] == reply->state >> FLOW_BACKEND_SHIFT &&
 		    words(request->rewrite_address)[1] == generation) {
@@ -244,8 +243,27 @@ inline_always int answer_first(struct packet *p, struct flow *reply, struct flow
 		return 0; /* refused: nothing will follow */
 	if (!generation)
 		return -DROP_NAT_NO_MAPPING; /* the SYN comes again, and is led to another */
-	/* without it the client's next packet could be led to another; lost against another CPU, the answer comes again */
-	if (request_write(p, reply, generation, request ? BPF_ANY : BPF_NOEXIST) < 0)
+	if (request_write(p, reply, generation, BPF_ANY) < 0)
+		return -DROP_FLOW_INSERT_FAILED;
+	__sync_fetch_and_and(&reply->state, ~(__u32)FLOW_HALF);
+	return 0;
+}
+
+/*
+ * The first answer to a SYN: from here on the client has an entry for its packets. 0, or < 0: this backend is not the one
+ * that the client talks to, or can no longer be; the answer would mislead it.
+ */
+inline_always int answer_first(struct packet *p, struct flow *reply, __u32 generation)
+{
+	int error = -EEXIST;
+
+	/* mostly there is none, so it does not pay to ask */
+	if (generation && !(p->tcp_flags & TCP_RST))
+		error = request_write(p, reply, generation, BPF_NOEXIST);
+	if (error == -EEXIST)
+		return answer_meet(p, reply, generation);
+	/* without it the client's next packet could be led to another; the answer comes again */
+	if (error < 0)
 		return -DROP_FLOW_INSERT_FAILED;
 	__sync_fetch_and_and(&reply->state, ~(__u32)FLOW_HALF);
 	return 0;
@@ -258,15 +276,15 @@ inline_always int partner_of_reply(struct packet *p, struct flow *flow)
 	__u32 generation;
 
 	request_key(p);
+	if (flow->state & FLOW_HALF)
+		return answer_first(p, flow, reply_generation(p, index));
 	partner = bpf_map_lookup_elem(&cilium_flows, &p->partner);
-	if (partner && !(flow->state & FLOW_HALF)) {
+	if (partner) {
 		if ((partner->flags & FLOW_SERVICE) && words(partner->rewrite_address)[0] == index)
 			partner_touch(p, partner);
 		return 0;
 	}
 	generation = reply_generation(p, index);
-	if (flow->state & FLOW_HALF)
-		return answer_first(p, flow, partner, generation);
 	if (generation)
 		request_write(p, flow, generation, BPF_NOEXIST);
 	return 0;
