@@ -8,11 +8,12 @@ import type { Io } from '../io.ts';
 import { formatIssue } from '../output/issue.ts';
 import { printValue } from '../output/print.ts';
 import { table } from '../output/table.ts';
+import { addPolicyGenerate } from './policy-generate.ts';
 import { addPolicyLint } from './policy-lint.ts';
 import { addPolicyTrace } from './policy-trace.ts';
 import { addPolicyValidate } from './policy-validate.ts';
 
-/** `cilium policy import|delete|get|validate|trace|lint`. */
+/** `cilium policy import|delete|get|validate|trace|lint|generate`. */
 export function addPolicy(program: Command, io: Io): void {
   const policy = program.command('policy').description('network policies: of Cilium, of Kubernetes, and of its network policy API');
   addImport(policy, io);
@@ -21,6 +22,7 @@ export function addPolicy(program: Command, io: Io): void {
   addPolicyValidate(policy, io);
   addPolicyTrace(policy, io);
   addPolicyLint(policy, io);
+  addPolicyGenerate(policy, io);
 }
 
 function addImport(policy: Command, io: Io): void {

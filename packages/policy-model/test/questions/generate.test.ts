@@ -1,4 +1,5 @@
 import { parseCidr } from '@cilium-ts/core';
+import { labelSet } from '@cilium-ts/identity';
 import { describe, expect, it } from 'vitest';
 import type { GenerateRequest, Generated } from '../../src/index.ts';
 import { formatIssue, generate, lint, parseFlows, parseIdentities } from '../../src/index.ts';
@@ -189,6 +190,9 @@ spec:
     expect(make([denied], { includeDenied: true }).resources).toHaveLength(2);
     expect(make([flow('reserved:host', { ip: '192.0.2.1' }, 1)]).notes).toEqual([{ message: 'neither end is a workload in a namespace', flows: 1, at: { line: 1 } }]);
     expect(make([flow(web, { identity: 4711 }, 1)]).notes).toMatchObject([{ message: 'nothing is known of identity 4711' }]);
+    const { flows } = parseFlows(JSON.stringify(flow('reserved:host', web, 1)));
+    const unplaced = flows.map((one) => ({ ...one, to: { ...one.to, labels: labelSet(['k8s:app=x', 'k8s:io.kubernetes.pod.namespace=shop']) } }));
+    expect(generate({ flows: unplaced, kind: 'cnp' }).notes).toMatchObject([{ message: 'an end has no label io.cilium.k8s.policy.cluster, which peers are selected by', flows: 1 }]);
     expect(make([flow('reserved:health', web, 1)], { kind: 'netpol' }).notes).toMatchObject([{ message: 'a NetworkPolicy cannot name the entity health as a peer' }]);
   });
 

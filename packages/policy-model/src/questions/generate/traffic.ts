@@ -5,6 +5,7 @@ import { numericIdentity } from '@cilium-ts/identity';
 import { PROTOCOL } from '../../model/protocol.ts';
 import type { Entity } from '../../model/entity.ts';
 import type { Direction } from '../../model/rule.ts';
+import { CLUSTER_KEY, NAMESPACE_KEY } from '../../model/special-labels.ts';
 import type { FlowEnd, FlowRecord, FlowRequest } from '../flow-record.ts';
 import type { KnownIdentity } from '../identities.ts';
 import type { GeneratedKind, Workload } from './workload.ts';
@@ -85,6 +86,9 @@ export class TrafficTable {
   #addFlow(flow: FlowRecord): void {
     const from = this.#end(flow.from, flow, false);
     if (from === undefined) return;
+    for (const { labels } of [flow.from, flow.to]) {
+      if (labels?.get(NAMESPACE_KEY) !== undefined && labels.get(CLUSTER_KEY) === undefined) this.#note(`an end has no label ${CLUSTER_KEY}, which peers are selected by`, flow);
+    }
     const asks = 'workload' in from && this.#askers.has(from.workload.key);
     const to = this.#end(flow.to, flow, asks && this.#options.names && this.#options.kind === 'cnp');
     if (to === undefined) return;
