@@ -9,12 +9,14 @@ import type { MasqueradeOptions } from '../node/masquerade.ts';
 import { createFilterKind, endpointFilters } from './endpoint-filters.ts';
 import { createRouteKind, endpointRoutes } from './endpoint-routes.ts';
 import { createKeeper } from './keeper.ts';
-import type { Keeper, KeeperStatus, Kept } from './keeper.ts';
+import type { Keeper, KeeperStatus, Kept, Kind } from './keeper.ts';
 import { createMasqueradeKind } from './masquerade.ts';
 
 /** Puts back what others remove from the kernel while the agent runs. Never removes anything. */
 export interface Repairs {
   start(): void;
+  /** Keeps another kind from now on, whether or not this has started. Stops with the answer's close, or with this. */
+  keep<R extends Kept>(kind: Kind<R>): Pick<Keeper, 'close'>;
   /** One per kind of objects; empty before the start. */
   statuses(): readonly KeeperStatus[];
   close(): Promise<void>;
@@ -53,9 +55,21 @@ export const createRepairs = ({ endpoints, netlink, datapath, ranges, routers, m
     if (!alike(before, after)) for (const change of changes) change(before, after);
   });
   const options = { interval, logger };
-  const keepers: Keeper[] = [createKeeper(filters, options), createKeeper(routes, options), createKeeper(createMasqueradeKind(masquerade), options)];
+  const own: readonly Keeper[] = [createKeeper(filters, options), createKeeper(routes, options), createKeeper(createMasqueradeKind(masquerade), options)];
+  const keepers = [...own];
   return {
-    start: () => { for (const keeper of keepers) keeper.start(); },
+    start: () => { for (const keeper of own) keeper.start(); },
+    keep(kind) {
+      const keeper = createKeeper(kind, options);
+      keepers.push(keeper);
+      keeper.start();
+      return {
+        async close() {
+          keepers.splice(keepers.indexOf(keeper), 1);
+          await keeper.close();
+        },
+      };
+    },
     statuses: () => keepers.map((keeper) => keeper.status()).filter((status) => status !== undefined),
     async close() {
       await Promise.all(keepers.map((keeper) => keeper.close()));

@@ -1,5 +1,5 @@
 import { parseCidr } from '@cilium-ts/core';
-import type { Cidr } from '@cilium-ts/core';
+import type { Cidr, Logger } from '@cilium-ts/core';
 import { openNodePrograms, openXdp } from '@cilium-ts/datapath-programs';
 import { randomInt } from 'node:crypto';
 import type { Composed } from '../compose-state.ts';
@@ -11,6 +11,7 @@ import { datapathOptions } from '../start-agent.ts';
 import { readFileIfThere } from '../state/atomic-file.ts';
 import { createDeviceLayer, leftOnDevices } from './device-layer.ts';
 import type { DeviceLayer } from './device-layer.ts';
+import type { Traffic } from './traffic.ts';
 import { createUplinkWatch } from './uplink-watch.ts';
 
 /** Whether there are programs on the devices towards the outside: those of the stack, and the one before it. */
@@ -30,32 +31,50 @@ const masqueradeOf = (values: Settings) => ({
   ipv6: values['enable-bpf-masquerade'] && values['enable-ipv6'] && values['enable-ipv6-masquerade'],
 });
 
+/** What the layers work with. */
+interface LayersInput {
+  readonly values: Settings;
+  readonly traffic: Traffic;
+  readonly ranges: readonly Cidr[];
+  /** Devices written down. */
+  readonly linked: () => readonly number[];
+  readonly logger: Logger;
+}
+
+/** Loads what the settings ask for into `layers`, and attaches nothing yet. */
+const openLayers = async (layers: DeviceLayer[], { values, traffic, ranges, linked, logger }: LayersInput): Promise<void> => {
+  const { config, ...places } = datapathOptions(values);
+  // What ports of translated connections are derived from: both programs have to find the same.
+  const options = { ...places, config: { ...config, natSeed: randomInt(2 ** 32) } };
+  if (nodeProgramsWanted(values)) {
+    const programs = await openNodePrograms({ logger }, options);
+    traffic.nodePrograms = programs;
+    traffic.guards.open(programs);
+    await programs.setMasqueradeExclusions(await exclusions(values, ranges));
+    layers.push(createDeviceLayer({
+      name: 'node-programs', isAttached: (ifindex) => programs.isAttached(ifindex), attach: (ifindex) => { programs.attach(ifindex); }, detach: (ifindex) => programs.detach(ifindex),
+      known: () => [...linked(), ...programs.linkedDevices()], close: () => { programs.close(); },
+    }));
+  }
+  if (!xdpWanted(values)) return;
+  const xdp = await openXdp({ logger }, options);
+  const mode = values['bpf-lb-acceleration'] === 'disabled' ? 'best-effort' : values['bpf-lb-acceleration'];
+  traffic.xdp = xdp;
+  layers.push(createDeviceLayer({
+    name: 'xdp-programs', isAttached: (ifindex) => xdp.attached().some((each) => each.ifindex === ifindex), attach: (ifindex) => { xdp.attach(ifindex, mode); }, detach: (ifindex) => xdp.detach(ifindex),
+    known: () => xdp.linkedDevices(), close: () => xdp.close(),
+  }));
+};
+
 /**
  * The programs on the devices towards the outside: services for clients there, masquerade, the prefilter. They are
  * attached while the settings say so and stay when the agent stops; the first start without takes them off.
  */
-export const uplinksPart = ({ state: { config: { values }, traffic }, opened: { node, journal }, logger }: Composed): Part => {
+export const uplinksPart = ({ state: { config: { values }, traffic, repairs }, opened: { node, journal }, logger }: Composed): Part => {
   const ranges = [node.ranges.ipv4, node.ranges.ipv6].filter((range) => range !== undefined);
   const watch = createUplinkWatch(node.netlink, { named: values.devices, logger });
   const layers: DeviceLayer[] = [];
-  const { config, ...places } = datapathOptions(values);
-  // What ports of translated connections are derived from: both programs have to find the same.
-  const options = { ...places, config: { ...config, natSeed: randomInt(2 ** 32) } };
-
-  const openLayers = async (): Promise<void> => {
-    if (nodeProgramsWanted(values)) {
-      const programs = await openNodePrograms({ logger }, options);
-      traffic.nodePrograms = programs;
-      traffic.guards.open(programs);
-      await programs.setMasqueradeExclusions(await exclusions(values, ranges));
-      layers.push(createDeviceLayer({ attach: (ifindex) => { programs.attach(ifindex); }, detach: (ifindex) => programs.detach(ifindex), known: () => [...journal.record.uplinks, ...programs.linkedDevices()], close: () => { programs.close(); } }));
-    }
-    if (!xdpWanted(values)) return;
-    const xdp = await openXdp({ logger }, options);
-    const mode = values['bpf-lb-acceleration'] === 'disabled' ? 'best-effort' : values['bpf-lb-acceleration'];
-    traffic.xdp = xdp;
-    layers.push(createDeviceLayer({ attach: (ifindex) => { xdp.attach(ifindex, mode); }, detach: (ifindex) => xdp.detach(ifindex), known: () => xdp.linkedDevices(), close: () => xdp.close() }));
-  };
+  const kept: { close(): Promise<void> }[] = [];
 
   /** Each device is written down before anything is attached to it. */
   const bringUp = async (): Promise<void> => {
@@ -76,7 +95,7 @@ export const uplinksPart = ({ state: { config: { values }, traffic }, opened: { 
       const left = leftOnDevices(values['bpf-root'], journal.record.uplinks);
       if (!nodeProgramsWanted(values)) left.removeNodePrograms();
       if (!xdpWanted(values)) left.removeXdp();
-      await openLayers();
+      await openLayers(layers, { values, traffic, ranges, linked: () => journal.record.uplinks, logger });
       if (layers.length === 0) {
         if (journal.record.uplinks.length > 0) journal.update({ uplinks: [] });
         return;
@@ -86,9 +105,11 @@ export const uplinksPart = ({ state: { config: { values }, traffic }, opened: { 
         traffic.drain = await drainMasquerade(ranges, { logger, done: () => { journal.update({ masquerade: false }); } });
       }
       watch.watch(bringUp);
+      kept.push(...layers.map(({ kind }) => repairs.keep(kind)));
     },
     async stop() {
       watch.close();
+      await Promise.all(kept.splice(0).map((each) => each.close()));
       traffic.drain?.close();
       await traffic.guards.close();
       for (const layer of layers.splice(0).reverse()) await layer.close();

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, errorMessage } from '@cilium-ts/core';
-import { attachTc, attachTcx, createClsact, detachTc, openPinnedLink, probe, removePin, type Direction, type Program } from 'libbpf-napi';
+import { attachTc, attachTcx, createClsact, detachTc, openPinnedLink, probe, queryTc, removePin, type Direction, type Program } from 'libbpf-napi';
 import { DatapathError } from '../error.ts';
 import { filterSlot } from '../kernel/attach.ts';
 
@@ -56,6 +56,26 @@ function attachLink(bpfRoot: string, place: { readonly direction: Direction; rea
   removePin(`${path}-new`);
   link.pin(`${path}-new`);
   renameSync(`${path}-new`, path);
+}
+
+/** Whether a device runs both programs, these very ones: somebody else may have taken one off. */
+export function hasNodePrograms(bpfRoot: string, ifindex: number, programs: { readonly fromNetdev: Program; readonly toNetdev: Program }): boolean {
+  return DIRECTIONS.every((direction) => {
+    const { id } = (direction === 'egress' ? programs.toNetdev : programs.fromNetdev).info;
+    const path = linkPath(bpfRoot, direction, ifindex);
+    if (!existsSync(path)) return hasFilter(ifindex, direction, id);
+    using link = openPinnedLink(path);
+    return link.info.ifindex === ifindex && link.info.programId === id;
+  });
+}
+
+function hasFilter(ifindex: number, direction: Direction, id: number): boolean {
+  try {
+    return queryTc(filterSlot(ifindex, direction))?.programId === id;
+  } catch (cause) {
+    if (errorCode(cause) === 'ENODEV') return false;
+    throw cause;
+  }
 }
 
 /** Takes both programs off a device, however they were attached; true if there were any. A device that is gone has none. */

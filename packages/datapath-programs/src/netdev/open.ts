@@ -4,7 +4,7 @@ import type { ObjectMapName } from '@cilium-ts/datapath-layout';
 import { membarrierGlobal, type BpfMap, type Program } from 'libbpf-napi';
 import type { DatapathDependencies } from '../datapath.ts';
 import { loadObject, type LoadOptions } from '../kernel/load.ts';
-import { attachNodePrograms, detachNodePrograms, linkedDevices, type AttachMode } from './attach.ts';
+import { attachNodePrograms, detachNodePrograms, hasNodePrograms, linkedDevices, type AttachMode } from './attach.ts';
 import { dumpNat, natTries, type NatDumpEntry, type NatTries } from './dump.ts';
 import { forgetRefused, type GuardedService } from './refused.ts';
 import { createNodeTables, type NodeDevice } from './tables.ts';
@@ -31,6 +31,8 @@ export interface NodePrograms extends Disposable {
   setMasqueradeExclusions(cidrs: readonly Cidr[]): Promise<void>;
   /** Attaches both programs to a device of the caller's network namespace, replacing those of a previous run in place. */
   attach(ifindex: number): AttachMode;
+  /** Whether a device runs both programs: others may take them off. */
+  isAttached(ifindex: number): boolean;
   /** Takes both programs off; true if there were any. Connections that they translate end. */
   detach(ifindex: number): boolean;
   /** Devices that this or a previous run attached to by tcx, gone ones included. */
@@ -71,6 +73,7 @@ export async function openNodePrograms(dependencies: DatapathDependencies, optio
     setDevices: (devices) => tables.setDevices(devices),
     setMasqueradeExclusions: (cidrs) => tables.setExclusions(cidrs),
     attach: (ifindex) => attachNodePrograms(options.bpfRoot, ifindex, programs, options.attachMode),
+    isAttached: (ifindex) => hasNodePrograms(options.bpfRoot, ifindex, programs),
     detach: (ifindex) => detachNodePrograms(options.bpfRoot, ifindex),
     linkedDevices: () => linkedDevices(options.bpfRoot),
     dumpNat: () => dumpNat(maps.cilium_nat),

@@ -29,6 +29,16 @@ export function attachSockets(bpfRoot: string, cgroup: string, programs: Readonl
   }
 }
 
+/** Whether a cgroup has all programs of sockets, these very ones: somebody else may have taken one off. */
+export function hasSockets(bpfRoot: string, cgroup: string, programs: Readonly<Record<SocketProgramName, Program>>): boolean {
+  return SOCKET_HOOKS.every(([name]) => {
+    const path = join(linkFolder(bpfRoot), name);
+    if (!existsSync(path)) return false;
+    using link = openPinnedLink(path);
+    return link.info.cgroupId === cgroupId(cgroup) && link.info.programId === programs[name].info.id;
+  });
+}
+
 /** Takes the programs of sockets off their cgroup, what a socket says before what it hears; true if there were any. */
 export function detachSockets(bpfRoot: string): boolean {
   return SOCKET_HOOKS.toReversed()

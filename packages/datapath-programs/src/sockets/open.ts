@@ -5,7 +5,7 @@ import { namespaceCookie } from '@cilium-ts/netlink';
 import type { BpfMap, MappedArray, Program } from 'libbpf-napi';
 import type { DatapathDependencies } from '../datapath.ts';
 import { loadObject, type LoadOptions } from '../kernel/load.ts';
-import { attachSockets, detachSockets } from './links.ts';
+import { attachSockets, detachSockets, hasSockets } from './links.ts';
 import { SOCKET_PROGRAMS, type SocketProgramName } from './programs.ts';
 import { terminateSockets, type TerminationOptions, type TerminationReport } from './terminate.ts';
 
@@ -33,6 +33,10 @@ export interface SocketLoadBalancer extends Disposable {
    * To be called after services were applied that ended backends.
    */
   terminate(options: TerminationOptions): Promise<TerminationReport>;
+  /** Whether the cgroup has all programs: others may take them off. */
+  isAttached(): boolean;
+  /** Attaches what is not, in place of whatever is. */
+  attach(): void;
   /** Takes the programs off the cgroup. Sockets that are connected go on; their peers are no longer translated back. Idempotent. */
   detach(): void;
   /** Closes file descriptors. Everything stays pinned, attached and in force. Idempotent. */
@@ -64,6 +68,8 @@ export async function openSocketLoadBalancer(dependencies: DatapathDependencies,
     programs,
     sockets: () => Array.from(maps.cilium_sockets.entries(), ([key, value]) => decodeSocket(decodeBytes(socketKey, key), decodeBytes(socketPeer, value))),
     terminate: (termination) => terminateSockets({ sockets: maps.cilium_sockets, isGone: (index, generation) => backendGeneration(backends, index) !== generation }, termination),
+    isAttached: () => hasSockets(options.bpfRoot, options.cgroup, programs),
+    attach: () => attachSockets(options.bpfRoot, options.cgroup, programs),
     detach: () => void detachSockets(options.bpfRoot),
     close,
     [Symbol.dispose]: close,
