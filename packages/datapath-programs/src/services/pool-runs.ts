@@ -1,3 +1,4 @@
+import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import type { Pass } from './plan.ts';
 import type { ServiceFailureEffect, ServiceFailureReason, ServiceRecord } from './records.ts';
 import type { StoredRun } from './run-store.ts';
@@ -23,39 +24,84 @@ export function fail(pass: Pass, record: ServiceRecord, failure: { reason: Servi
   pass.state.failures.set(id, { id, address, port, protocol, scope, ...failure });
 }
 
-/** Brings the services of these pools to the desired runs, as far as their backends live and there is room. */
+/**
+ * Brings the services of these pools to the desired runs, as far as their backends live and there is room. What the two
+ * scopes of one frontend lead to changes by one store right after the other.
+ */
 export async function switchPools(pass: Pass, pools: Iterable<number>): Promise<void> {
-  for (const pool of pools) {
+  for (const group of together(pass, [...pools])) {
     // What leaves keeps its run until no frontend leads there.
-    const members = [...(pass.state.pools.get(pool) ?? [])].filter((active) => !pass.removing.has(active));
-    if (members.length === 0 || switchPool(pass, pool, members)) continue;
-    if (pass.state.rest.pending > 0) {
-      await pass.state.rest.settle();
-      if (switchPool(pass, pool, members)) continue;
-    }
-    if ((await detour(pass, pool, members)) && switchPool(pass, pool, members)) continue;
-    if (!pass.final && pass.removing.size > 0) pass.latePools.add(pool);
-    makeDo(pass, pool, members);
+    const switches = group.map((pool) => ({ pool, members: [...(pass.state.pools.get(pool) ?? [])].filter((active) => !pass.removing.has(active)) }));
+    const wanted = switches.filter(({ members }) => members.length > 0).map((each) => ({ ...each, prepared: prepare(pass, each.pool, each.members) }));
+    for (const { members, prepared } of wanted) if (prepared !== undefined) leadAll(pass, members, prepared);
+    for (const { pool, members, prepared } of wanted) if (prepared === undefined) await squeeze(pass, pool, members);
+  }
+}
+
+/** Where there was no room for a pool's run: again with more, and else as well as it goes. */
+async function squeeze(pass: Pass, pool: number, members: readonly ActiveService[]): Promise<void> {
+  if (pass.state.rest.pending > 0) {
+    await pass.state.rest.settle();
+    if (switchPool(pass, pool, members)) return;
+  }
+  if ((await detour(pass, pool, members)) && switchPool(pass, pool, members)) return;
+  if (!pass.final && pass.removing.size > 0) pass.latePools.add(pool);
+  makeDo(pass, pool, members);
+}
+
+/** The same pools, those of one frontend's scopes in one group. */
+function together({ state }: Pass, pools: readonly number[]): readonly (readonly number[])[] {
+  const groups = new Map<string, number[]>();
+  for (const pool of pools) {
+    const key = sharedFrontend(state.pools.get(pool) ?? []) ?? `pool ${pool}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [pool]);
+    else group.push(pool);
+  }
+  return [...groups.values()];
+}
+
+/** The first frontend, in the order of texts, that services of one pool share with services of another: that of the other scope. */
+function sharedFrontend(members: Iterable<ActiveService>): string | undefined {
+  let first: string | undefined;
+  for (const { record: { address, port, protocol, scope, flags } } of members) {
+    if (scope !== 'internal' && (flags & SERVICE_FLAG.TWO_SCOPES) === 0) continue;
+    const text = `${address.text} ${port} ${protocol}`;
+    if (first === undefined || text < first) first = text;
+  }
+  return first;
+}
+
+/** A run that is written, and how many backends it has of those that are wanted. */
+interface Prepared {
+  readonly run: StoredRun | undefined;
+  readonly usable: number;
+}
+
+/** Writes a pool's run; undefined when there is no room: then nothing has changed. */
+function prepare(pass: Pass, pool: number, members: readonly ActiveService[]): Prepared | undefined {
+  const { state } = pass;
+  const indexes = usableRun(pass, pool);
+  if (indexes.length === 0) return { run: undefined, usable: 0 };
+  const present = new Set(members.flatMap((active) => active.run ?? []));
+  const run = [...present].find((each) => state.runs.holds(each, indexes)) ?? state.runs.write(indexes);
+  return run === undefined ? undefined : { run, usable: indexes.length };
+}
+
+function leadAll(pass: Pass, members: readonly ActiveService[], { run, usable }: Prepared): void {
+  for (const active of members) lead(pass, active, run);
+  for (const { record } of members) {
+    const before = pass.state.failures.get(record.id)?.reason;
+    if (before === 'runs-full' || before === 'backends-full') pass.state.failures.delete(record.id);
+    noteMissingBackends(pass, record, usable);
   }
 }
 
 /** False when there is no room for the run; then nothing has changed. */
 function switchPool(pass: Pass, pool: number, members: readonly ActiveService[]): boolean {
-  const { state } = pass;
-  const indexes = usableRun(pass, pool);
-  let run: StoredRun | undefined;
-  if (indexes.length > 0) {
-    const present = new Set(members.flatMap((active) => active.run ?? []));
-    run = [...present].find((each) => state.runs.holds(each, indexes)) ?? state.runs.write(indexes);
-    if (run === undefined) return false;
-  }
-  for (const active of members) {
-    lead(pass, active, run);
-    const before = state.failures.get(active.record.id)?.reason;
-    if (before === 'runs-full' || before === 'backends-full') state.failures.delete(active.record.id);
-    noteMissingBackends(pass, active.record, indexes.length);
-  }
-  return true;
+  const prepared = prepare(pass, pool, members);
+  if (prepared !== undefined) leadAll(pass, members, prepared);
+  return prepared !== undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import { ipToKey16, parseIp, silentLogger } from '@cilium-ts/core';
 import { addressBucket, MAPS, nodeStateOffsets, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { describe, expect, it } from 'vitest';
 import { dumpServices } from '../../src/services/dump.ts';
+import { SERVICE_WORDS } from '../../src/services/service-table.ts';
 import { createServiceWriter, type ServiceWriter } from '../../src/services/writer.ts';
 import type { ServiceRecords } from '../../src/services/records.ts';
 import { expectExactly, expectNothingElse } from './exactly.ts';
@@ -52,6 +53,33 @@ describe('apply', () => {
     expect(test.store.graces).toBe(graces);
     await test.writer.settled();
     expectNothingElse(test.store, test.records);
+  });
+
+  it('changes the two scopes of a frontend by one store after the other, whatever else changes', async () => {
+    const { store, apply } = await rig();
+    // The pools of the scopes come apart: all of one, then all of the other, as the ids of pools may well do.
+    const spec = (first: number): Spec => ({
+      fronts: [0, 1, 2].flatMap((n) => [{ at: `10.96.0.${n}:80`, pool: `out${n}`, flags: SERVICE_FLAG.TWO_SCOPES }, { at: `10.96.0.${n}:80`, scope: 'internal' as const, pool: `in${n}` }]),
+      pools: Object.fromEntries(['out', 'in'].flatMap((kind, at) => [0, 1, 2].map((n) => [`${kind}${n}`, { [`10.${at}.${n}.${first}:80`]: 1, [`10.${at}.${n}.${first + 1}:80`]: 2 }]))),
+    });
+    await apply(spec(1));
+    const targets = (): bigint[] => [1, 2, 3, 4, 5, 6].map((id) => store.services.load(id * SERVICE_WORDS));
+    const before = targets();
+    const torn: string[] = [];
+    let longest = 0;
+    let length = 0;
+    store.onStep = () => {
+      const now = targets();
+      const changed = now.map((each, at) => each !== before[at]);
+      const halves = [0, 2, 4].filter((at) => changed[at] !== changed[at + 1]);
+      length = halves.length > 0 ? length + 1 : 0;
+      longest = Math.max(longest, length);
+      if (halves.length > 1) torn.push(halves.join());
+    };
+    await apply(spec(5));
+    store.onStep = () => undefined;
+    expect(targets().every((each, at) => each !== before[at])).toBe(true);
+    expect([torn, longest]).toEqual([[], 1]);
   });
 
   it('has flows to an address decided anew when it gets a frontend, and only then', async () => {
