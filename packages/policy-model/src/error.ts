@@ -6,6 +6,8 @@ export type PolicyModelErrorCode =
   | 'row-too-large'
   /** Saved DNS names that cannot be read. */
   | 'bad-snapshot'
+  /** A peer of a question that is not known: a number, a service, something that is no address. */
+  | 'unknown-peer'
   /** Two rules send the same peers and port to different proxies, or want different TLS or authentication there. */
   | 'l7-conflict';
 

@@ -53,7 +53,8 @@ function namedPortsFor({ source, to, namedPorts }: Question, direction: Directio
 /** Addresses outside, nodes, and what Cilium does not manage: policies do not apply to these. */
 const OUTSIDE = ['world', 'world-ipv4', 'world-ipv6', 'unmanaged', 'remote-node', 'kube-apiserver', 'ingress'];
 
-function isEndpoint(labels: LabelSet, { hostFirewall = false }: PolicyOptions): boolean {
+/** Whether policies apply to the holders of these labels. */
+export function isEndpoint(labels: LabelSet, { hostFirewall = false }: PolicyOptions): boolean {
   if (labels.has('reserved', 'host')) return hostFirewall;
   return labels.prefixes.length === 0 && !OUTSIDE.some((name) => labels.has('reserved', name));
 }
