@@ -97,7 +97,11 @@ function describeRule(rule: RuleReference): string {
 export function describeFlow({ flow, before }: FlowChange, options: Pick<PolicyOptions, 'clusterName'>): string {
   const { from, to, packet, l7 } = before;
   const place = flow.at.file === undefined ? `line ${flow.at.line}` : `${flow.at.file}:${flow.at.line}`;
-  const addressed = (end: typeof flow.from, labels: typeof from.labels): string => end.names?.[0] ?? (labels.prefixes.length > 0 || end.labels === undefined ? (end.address?.text ?? describeLabels(labels, options)) : describeLabels(labels, options));
+  // Of the world the address says more than what rules make of it.
+  const addressed = (end: typeof flow.from, labels: typeof from.labels): string => {
+    const outside = Array.from(labels).some(({ source, key }) => source === 'reserved' && key.startsWith('world'));
+    return (outside ? (end.names?.[0] ?? end.address?.text) : undefined) ?? describeLabels(labels, options);
+  };
   return `${place}: ${addressed(flow.from, from.labels)} -> ${addressed(flow.to, to.labels)} ${describePacket(packet)}${l7 === undefined ? '' : ` ${describeRequest(l7)}`}`;
 }
 
