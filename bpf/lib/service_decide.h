@@ -245,6 +245,9 @@ __attribute__((noinline)) int service_attempt(struct __sk_buff *ctx, __u32 attem
 		result = service_select(attempt);
 		if (result <= 0)
 			return result ? result : 2;
+		/* the backend has the service's own address and port: nothing to translate, and one key for both entries */
+		if (p->destination_port == p->frontend_port && address_equal(p->destination, p->frontend))
+			return 2;
 	}
 	result = service_judge(ctx, state);
 	if (result < 0)

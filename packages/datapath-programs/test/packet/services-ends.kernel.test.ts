@@ -1,10 +1,10 @@
 import { DROP_REASON, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { sctp, udp, type Layer } from '@cilium-ts/testkit';
 import { describe, expect, test } from 'vitest';
-import { A, B, FAMILIES, fromPod, ip, REMOTE, segment } from './frames.ts';
+import { A, B, FAMILIES, fromPod, HOST, ip, REMOTE, segment, toPod } from './frames.ts';
 import { Sandbox } from './sandbox.ts';
 import { Services } from './services.ts';
-import { VIP, TCP, UDP, SCTP, PORT, BACKEND_PORT, bytes, delivered, sandbox, services, sides, useServices } from './services-rig.ts';
+import { VIP, TCP, UDP, SCTP, PORT, BACKEND_PORT, PROTOCOLS, bytes, delivered, sandbox, services, sides, useServices } from './services-rig.ts';
 
 useServices();
 
@@ -52,6 +52,25 @@ describe.each(FAMILIES)('the end of flows to services over IPv$family', ({ famil
     sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn')));
     local(TCP);
     expect(sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+  });
+
+  test.each(PROTOCOLS)('$name to a backend that has the service\'s own address and port is a flow like any other', ({ protocol, first, answer, layer }) => {
+    const host = HOST[family];
+    services.add({ id: 1, address: host, port: PORT, protocol, backends: [{ address: host, port: PORT }] });
+    const there = fromPod(A, family, host, first(4000, PORT));
+    expect(sandbox.from(A, there)).toMatchObject({ verdict: 'pass', data: there });
+    for (const make of [answer, layer, layer]) {
+      const back = toPod(A, family, host, make(PORT, 4000));
+      expect(sandbox.to(A, back)).toMatchObject({ verdict: 'pass', data: back });
+      expect(sandbox.from(A, fromPod(A, family, host, layer(4000, PORT))).verdict).toBe('pass');
+    }
+    expect(sides()).toEqual([undefined]);
+    // and over it a new one, to another backend that the service has meanwhile
+    services.retarget(1, [services.addBackend(1, { address: b, port: BACKEND_PORT }, protocol)]);
+    if (protocol === UDP) sandbox.clearFlows(); // where nothing says that it is a new one
+    sandbox.from(A, there);
+    expect(sandbox.from(B, fromPod(B, family, a, answer(BACKEND_PORT, 4000))).verdict).toBe('redirect');
+    expect(sides()).toEqual(['reply', 'request']);
   });
 
   test('UDP without checksum stays without', () => {
