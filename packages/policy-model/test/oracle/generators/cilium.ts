@@ -20,7 +20,7 @@ const cidrGroup = fc
   .map(([group, except]) => ({ ...group, ...except }));
 
 const service = fc.oneof<fc.Arbitrary<Spec>[]>(
-  fc.record({ serviceName: fc.constantFrom('web', 'ext', 'missing'), namespace: fc.constantFrom(...NAMESPACES) }, { noNullPrototype: true }).map((k8sService) => ({ k8sService })),
+  fc.tuple(fc.constantFrom('web', 'ext', 'missing'), object({ namespace: fc.constantFrom(...NAMESPACES) })).map(([serviceName, more]) => ({ k8sService: { serviceName, ...more } })),
   fc
     .tuple(fc.constantFrom<Spec>({}, { matchLabels: { role: 'data' } }, { matchExpressions: [{ key: 'role', operator: 'DoesNotExist' }] }), object({ namespace: fc.constantFrom(...NAMESPACES) }))
     .map(([selector, more]) => ({ k8sServiceSelector: { selector, ...more } })),

@@ -75,7 +75,8 @@ function requestAnswer({ rules }: RuleSet, { request }: SimPacket, { passes = 'u
   if (rules === undefined) return 'yes';
   // A rule without conditions is written like the wildcard: only of requests of its protocol it is known what it does.
   const wildcard = rules.rules.some((rule) => isWildcard(rules.kind, rule));
-  if (wildcard && request?.kind !== rules.kind) return passes === 'unknown' && request !== undefined ? 'no' : passes;
+  const asked = request?.kind === 'generic' && rules.kind === 'generic' ? request.parser === rules.parser : request?.kind === rules.kind;
+  if (wildcard && !asked) return passes === 'unknown' && request !== undefined ? 'no' : passes;
   if (request === undefined) return 'unknown';
   return matchRequest(rules, requestOf(request)).matches ? 'yes' : 'no';
 }

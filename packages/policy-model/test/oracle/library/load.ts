@@ -1,4 +1,4 @@
-import { parseCidr } from '@cilium-ts/core';
+import { parseCidr, parseIp } from '@cilium-ts/core';
 import type { Identity } from '@cilium-ts/identity';
 import type { Peer, PolicyDirectory, PolicyRepository, PolicyResource } from '../../../src/index.ts';
 import { createPolicyRepository, fqdnLabelKey, formatIssue, parsePolicies } from '../../../src/index.ts';
@@ -38,13 +38,13 @@ export function load({ documents, parties, tables, options }: Scene): Loaded {
   const selectors = repository.fqdnSelectors().map((selector) => ({ selector, key: fqdnLabelKey(selector) }));
   const byParty = new Map(parties.map((party) => [party, identityOf(party, repository, { tables, options, selectors })]));
   const identities = [...new Map([...byParty.values()].map((identity) => [identity.id, identity])).values()];
-  for (const identity of identities) repository.directory.setNamedPorts(identity.id, portsOf(identity, byParty));
+  for (const identity of identities) {
+    const own = [...byParty].filter(([, { id }]) => id === identity.id).map(([party]) => party);
+    repository.directory.setNamedPorts(identity.id, own.flatMap(({ ports = [] }) => [...ports]));
+    const addresses = own.filter(({ where }) => where === 'inside').flatMap((party) => party.addresses);
+    repository.directory.setAddresses(identity.id, addresses.map((text) => parseIp(text)!));
+  }
   return { repository, byParty, identities };
-}
-
-/** The ports of all pods with that identity. */
-export function portsOf(identity: Identity, byParty: ReadonlyMap<Party, Identity>) {
-  return [...byParty].filter(([, { id }]) => id === identity.id).flatMap(([party]) => [...(party.ports ?? [])]);
 }
 
 /** Tells a directory of services and groups. */

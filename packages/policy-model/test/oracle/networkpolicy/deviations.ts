@@ -1,6 +1,7 @@
 import { anyHeld } from '../simulator/address.ts';
 import type { Json } from '../simulator/tables.ts';
-import type { Connection } from './strict.ts';
+import { REPLICA, WEB } from './cluster.ts';
+import type { Connection, Pod } from './strict.ts';
 
 /**
  * Why Cilium's reading of NetworkPolicies may differ from their own words about this side of a connection: names of
@@ -18,6 +19,15 @@ export function deviations(policies: readonly Json[], side: 'egress' | 'ingress'
   const type = side === 'egress' ? 'Egress' : 'Ingress';
   if (own.some(({ spec }) => (spec.policyTypes ?? []).length > 0 && !spec.policyTypes.includes(type) && (spec[side] ?? []).length > 0)) found.push('unlisted-direction');
   return found;
+}
+
+/** Whether a block holds the peer, but not every pod with the peer's labels. */
+export function splitsReplicas(policies: readonly Json[], side: 'egress' | 'ingress', { from, to }: Connection): boolean {
+  const peer = side === 'egress' ? to : from;
+  if (peer !== WEB && peer !== REPLICA) return false;
+  const blocks = policies.flatMap(({ spec }) => blocksOf(spec, side));
+  const held = (one: Pod, { cidr, except = [] }: Json): boolean => anyHeld([cidr], except, one.addresses);
+  return blocks.some((block) => held(WEB, block) !== held(REPLICA, block));
 }
 
 function blocksOf(spec: Json, side: 'egress' | 'ingress'): Json[] {

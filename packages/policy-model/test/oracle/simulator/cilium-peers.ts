@@ -22,7 +22,7 @@ export function ciliumPeerMatches(entry: Json, owner: CiliumOwner, peer: Party, 
     [field('CIDRSet'), (item) => outside(peer) && cidrSetHolds(item, peer, context)],
     [field('Nodes'), (item) => nodeMatches(item, peer, context)],
     [field('Groups'), (item) => outside(peer) && groupHolds(item, peer, context)],
-    [field('Services'), (item) => serviceMatches(item, owner, peer, context)],
+    [field('Services'), (item) => serviceMatches(item, peer, context)],
     [field('FQDNs'), (item) => outside(peer) && resolved(item, peer, context)],
   ];
   const given = lists.filter(([list]) => list !== undefined);
@@ -82,10 +82,10 @@ function groupHolds(group: Json, peer: Party, context: Context): boolean {
   return anyHeld(known?.prefixes ?? [], [], peer.addresses);
 }
 
-function serviceMatches({ k8sService, k8sServiceSelector }: Json, owner: CiliumOwner, peer: Party, context: Context): boolean {
+function serviceMatches({ k8sService, k8sServiceSelector }: Json, peer: Party, context: Context): boolean {
   const wanted = (service: SimService): boolean => {
     if (k8sService !== undefined) {
-      return service.name === k8sService.serviceName && service.namespace === (k8sService.namespace ?? owner.namespace);
+      return service.name === k8sService.serviceName && (k8sService.namespace === undefined || service.namespace === k8sService.namespace);
     }
     const { selector, namespace } = k8sServiceSelector;
     const labels = Object.entries(service.labels).map(([key, value]) => `k8s:${key}=${value}`);

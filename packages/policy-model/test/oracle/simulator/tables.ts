@@ -48,6 +48,7 @@ export interface SimOptions {
   readonly clusterName: string;
   readonly defaultLocalCluster: boolean;
   readonly hostFirewall?: boolean;
+  readonly strictNetworkPolicy?: boolean;
 }
 
 /** The first packet of a connection, and what is asked within it. */
