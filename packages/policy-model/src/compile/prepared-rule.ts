@@ -2,6 +2,7 @@ import type { Selector } from '@cilium-ts/identity';
 import type { NamedPort } from '../directory/directory.ts';
 import type { PolicyOptions } from '../model/options.ts';
 import type { PortTerm, Rule } from '../model/rule.ts';
+import { blocksByAddress, selectByAddress } from './by-address.ts';
 import type { PeerReferences } from './resolve-peer.ts';
 import { dependsOnReferences, resolvePeer } from './resolve-peer.ts';
 import { POSITIONS_PER_PROTOCOL, ROW_POSITIONS } from './row.ts';
@@ -56,8 +57,8 @@ export interface PrepareContext {
 }
 
 /** Whether the rule has to be prepared again when what it refers to changes. */
-export function isDynamic({ peers }: Rule, options: PolicyOptions): boolean {
-  return peers.kind === 'peers' && peers.peers.some((peer) => dependsOnReferences(peer, options));
+export function isDynamic(rule: Rule, options: PolicyOptions): boolean {
+  return blocksByAddress(rule, options).length > 0 || (rule.peers.kind === 'peers' && rule.peers.peers.some(dependsOnReferences));
 }
 
 /** Prepares a rule. */
@@ -65,11 +66,12 @@ export function prepareRule(rule: Rule, place: RulePlace, { options, references,
   const selectors = new Map<string, Selector>();
   let everybody = rule.peers.kind === 'any';
   for (const peer of rule.peers.kind === 'peers' ? rule.peers.peers : []) {
-    for (const chosen of resolvePeer(peer, { options, references, action: rule.action })) {
+    for (const chosen of resolvePeer(peer, options, references)) {
       if (chosen.requirements.length === 0) everybody = true;
       else selectors.set(chosen.text, chosen);
     }
   }
+  for (const chosen of selectByAddress(blocksByAddress(rule, options), rule.action, references.directory)) selectors.set(chosen.text, chosen);
   const [peerTerms, namedPeerTerms] = selectors.size > 0 ? termsOf(rule, true) : NO_TERMS;
   const [anyTerms, namedAnyTerms] = everybody ? termsOf(rule, false) : NO_TERMS;
   const selectsHost = rule.subject.requirements.some(({ source, key, operator }) => source === 'reserved' && key === 'host' && (operator === 'Exists' || operator === 'In'));

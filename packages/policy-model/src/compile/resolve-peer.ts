@@ -6,13 +6,12 @@ import type { PolicyDirectory, ServiceEntry } from '../directory/directory.ts';
 import { ENTITY_RESERVED_LABELS } from '../model/entity.ts';
 import { fqdnLabelKey } from '../model/fqdn.ts';
 import type { PolicyOptions } from '../model/options.ts';
-import type { CidrGroupPeer, EntityPeer, LabelsPeer, Peer, RuleAction } from '../model/rule.ts';
+import type { CidrGroupPeer, EntityPeer, LabelsPeer, Peer } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY } from '../model/special-labels.ts';
 import { equalsTerm } from '../translate/requirement.ts';
-import { selectByAddress } from './by-address.ts';
 
 /** What the selectors of a peer depend on. */
-export type PeerOptions = Pick<PolicyOptions, 'clusterName' | 'defaultLocalCluster' | 'ipv4' | 'ipv6' | 'strictNetworkPolicy'>;
+export type PeerOptions = Pick<PolicyOptions, 'clusterName' | 'defaultLocalCluster' | 'ipv4' | 'ipv6'>;
 
 /** What peers refer to by name. */
 export interface PeerReferences {
@@ -22,35 +21,19 @@ export interface PeerReferences {
 }
 
 /** Whether the selectors of a peer may change while the rule stays the same. */
-export function dependsOnReferences(peer: Peer, options: PeerOptions): boolean {
-  return peer.kind === 'cidr-group' || peer.kind === 'service' || peer.kind === 'group' || meansAddresses(peer, options);
-}
-
-/** Whether a prefix means pods and nodes too. */
-function meansAddresses(peer: Peer, { strictNetworkPolicy = false }: PeerOptions): boolean {
-  return strictNetworkPolicy && peer.kind === 'cidr' && peer.byAddress === true;
-}
-
-/** What resolving a peer depends on besides the peer. */
-export interface PeerContext {
-  readonly options: PeerOptions;
-  readonly references: PeerReferences;
-  /** Of the rule that the peer is in. */
-  readonly action: RuleAction;
+export function dependsOnReferences({ kind }: Peer): boolean {
+  return kind === 'cidr-group' || kind === 'service' || kind === 'group';
 }
 
 /** The selectors of a peer: it is chosen by any of them. One without requirements chooses everybody. */
-export function resolvePeer(peer: Peer, { options, references, action }: PeerContext): readonly Selector[] {
+export function resolvePeer(peer: Peer, options: PeerOptions, references: PeerReferences): readonly Selector[] {
   switch (peer.kind) {
     case 'labels':
       return [selector(labelTerms(peer, options))];
     case 'entity':
       return resolveEntity(peer, options);
     case 'cidr':
-      return [
-        prefixSelector(peer.prefix, peer.except, options),
-        ...(meansAddresses(peer, options) ? selectByAddress(peer, action, references.directory) : []),
-      ];
+      return [prefixSelector(peer.prefix, peer.except, options)];
     case 'cidr-group':
       return resolveGroup(peer, references.groups(peer.group), options);
     case 'fqdn':

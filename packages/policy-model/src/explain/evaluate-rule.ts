@@ -66,7 +66,7 @@ export function evaluateRule(rule: Rule, context: RuleContext): RuleOutcome {
   let told: PeerMatch[] | undefined;
   for (let i = 0; i < peers.peers.length; i++) {
     const peer = peers.peers[i]!;
-    const match = matchPeer(peer, context, rule.action);
+    const match = matchPeer(peer, context, rule);
     if (match.matches) (chosen ??= []).push({ peer, match });
     else if (match.detail !== undefined) (told ??= [])[i] = match;
   }

@@ -5,7 +5,7 @@ import { displayLabel, selector, selectorMatches, worldLabel } from '@cilium-ts/
 import { ENTITY_RESERVED_LABELS } from '../model/entity.ts';
 import { fqdnLabelKey } from '../model/fqdn.ts';
 import type { PolicyOptions } from '../model/options.ts';
-import type { CidrGroupPeer, CidrPeer, EntityPeer, GroupPeer, LabelsPeer, Peer, RuleAction, ServicePeer } from '../model/rule.ts';
+import type { CidrGroupPeer, CidrPeer, EntityPeer, GroupPeer, LabelsPeer, Peer, Rule, ServicePeer } from '../model/rule.ts';
 import { CLUSTER_KEY, NAMESPACE_KEY } from '../model/special-labels.ts';
 import type { KnownService, PolicySource } from './policy-source.ts';
 import { ruleIndex } from './rule-index.ts';
@@ -36,14 +36,14 @@ export interface PeerContext {
  * Evaluates a peer straight from the rule. This deliberately shares nothing with the compiler's selectors, so that
  * either can be held against the other.
  */
-export function matchPeer(peer: Peer, context: PeerContext, action: RuleAction): PeerMatch {
+export function matchPeer(peer: Peer, context: PeerContext, rule: Rule): PeerMatch {
   switch (peer.kind) {
     case 'labels':
       return matchLabels(peer, context);
     case 'entity':
       return peer.entity === 'all' ? EVERYBODY : isOfEntity(peer, context) ? NAMED : OTHER;
     case 'cidr':
-      return matchCidr(peer, context, action);
+      return matchCidr(peer, context, rule);
     case 'fqdn':
       return context.labels.has('fqdn', fqdnLabelKey(peer.selector)) ? NAMED : OTHER;
     case 'cidr-group':
@@ -117,13 +117,15 @@ function isOfEntity({ entity }: EntityPeer, { labels, options }: PeerContext): b
   return ENTITY_RESERVED_LABELS[entity].some((name) => labels.has('reserved', name)) || (entity === 'cluster' && isLocal(labels, options));
 }
 
-function matchCidr(peer: CidrPeer, context: PeerContext, action: RuleAction): PeerMatch {
+function matchCidr(peer: CidrPeer, context: PeerContext, rule: Rule): PeerMatch {
   const { prefix, except } = peer;
   if (context.options.strictNetworkPolicy === true && peer.byAddress === true && context.id !== undefined) {
     const addresses = context.source.directory?.addresses?.(context.id) ?? [];
-    const meant = addresses.filter((address) => within(prefix, address) && !except.some((exception) => within(exception, address)));
-    const matches = meant.length > 0 && (action === 'deny' || meant.length === addresses.length);
-    if (meant.length > 0) return told(matches, () => `${meant.length} of the peer's ${addresses.length} addresses in ${prefix.text}`);
+    const here = addresses.filter((address) => means(peer, address));
+    // An identity is let in where all of its addresses are, by this block or by others of the rule.
+    const blocks = rule.peers.kind === 'peers' ? rule.peers.peers.filter((one) => one.kind === 'cidr') : [];
+    const missed = rule.action === 'deny' ? undefined : addresses.find((address) => !blocks.some((block) => means(block, address)));
+    if (here.length > 0) return told(missed === undefined, () => (missed === undefined ? `address ${here[0]!.text} in ${prefix.text}` : `the peer is also at ${missed.text}, outside of the blocks`));
   }
   return inPrefix(prefix, context) && exceptionFor(except, context) === undefined ? NAMED : OTHER;
 }
@@ -173,7 +175,10 @@ export function isBackend({ namespace, selector: wanted, prefixes }: KnownServic
   return has(NAMESPACE_KEY, namespace) && Object.entries(wanted).every(([key, value]) => has(key, value));
 }
 
-const within = (prefix: Cidr, address: IpAddress): boolean => cidrContains(prefix, hostCidr(address));
+function means({ prefix, except }: CidrPeer, address: IpAddress): boolean {
+  const within = (one: Cidr): boolean => cidrContains(one, hostCidr(address));
+  return within(prefix) && !except.some(within);
+}
 
 function inPrefix(prefix: Cidr, { labels, options }: PeerContext): boolean {
   if (prefix.prefixLength === 0) return labels.has('reserved', worldLabel(prefix.family, options).key);

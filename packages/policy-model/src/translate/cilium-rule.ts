@@ -78,7 +78,11 @@ function subjectOf({ endpointSelector, nodeSelector }: CiliumRuleSpec, namespace
 
 /** A namespaced policy applies in its own namespace, whatever its selector says. */
 function endpointSubject(spec: LabelSelectorSpec, namespace: string | undefined, field: PolicyField): Selector {
-  const written = translateLabelSelector(spec, 'cilium', field);
+  const written = [...translateLabelSelector(spec, 'cilium', field)];
+  if (written.some(({ source, key, operator }) => source === 'reserved' && key === 'host' && (operator === 'In' || operator === 'Exists'))) {
+    suspect(field, 'the node is no endpoint: the rule selects nobody', 'use nodeSelector in a CiliumClusterwideNetworkPolicy');
+    written.push({ source: 'reserved', key: 'host', operator: 'DoesNotExist', values: [] });
+  }
   if (namespace === undefined) return selector(written);
   const own = equalsTerm('k8s', NAMESPACE_KEY, namespace);
   if (written.some((term) => term.key === NAMESPACE_KEY && excludes(term, namespace))) {

@@ -37,7 +37,8 @@ export function translateNetworkPolicy(policy: NetworkPolicySpec, header: Resour
   };
   warnUnlistedTypes(spec, root);
   return (['ingress', 'egress'] as const).flatMap((direction) => {
-    const rules = entries[direction].map((entry, index) => translateEntry(entry, direction, owner, root.child('spec', direction, index)));
+    const unlisted = isUnlisted(spec, direction) ? ({ unlisted: true } as const) : {};
+    const rules = entries[direction].map((entry, index) => ({ ...translateEntry(entry, direction, owner, root.child('spec', direction, index)), ...unlisted }));
     return rules.length === 0 && affects(spec, direction) ? [denyAll(direction, owner, deniedAt(spec, direction, root))] : rules;
   });
 }
@@ -48,10 +49,14 @@ function affects(spec: NetworkPolicySpec['spec'], direction: Direction): boolean
   return direction === 'egress' ? types.includes('Egress') : types.includes('Ingress') || !types.includes('Egress');
 }
 
+/** Whether policyTypes are listed, and this one is not. */
+function isUnlisted({ policyTypes = [] }: NetworkPolicySpec['spec'], direction: Direction): boolean {
+  return policyTypes.length > 0 && !policyTypes.includes(direction === 'ingress' ? 'Ingress' : 'Egress');
+}
+
 function warnUnlistedTypes(spec: NetworkPolicySpec['spec'], root: PolicyField): void {
-  if (spec.policyTypes === undefined || spec.policyTypes.length === 0) return;
   for (const [direction, type] of [['ingress', 'Ingress'], ['egress', 'Egress']] as const) {
-    if ((spec[direction] ?? []).length === 0 || spec.policyTypes.includes(type)) continue;
+    if ((spec[direction] ?? []).length === 0 || !isUnlisted(spec, direction)) continue;
     const message = `policyTypes does not list ${type}, yet there are ${direction} rules; they apply, as in Cilium`;
     suspect(root.child('spec', direction), message, `add ${type} to policyTypes or remove the rules`);
   }
@@ -105,7 +110,10 @@ function translatePeer(peer: NetworkPolicyPeerSpec, owner: Owner, field: PolicyF
     refuse(field.child('ipBlock'), message, 'write one peer for each', 'key');
     return [];
   }
-  if (ipBlock !== undefined) return [translateCidrPeer(ipBlock, field.child('ipBlock'))].filter((cidr) => cidr !== undefined);
+  if (ipBlock !== undefined) {
+    const block = translateCidrPeer(ipBlock, field.child('ipBlock'));
+    return block === undefined ? [] : [{ ...block, byAddress: true }];
+  }
   if (byLabels) return [labelsPeer(podSelector, namespaceSelector, owner, field)];
   const message = 'the peer names neither podSelector, namespaceSelector nor ipBlock';
   missing(field, message, 'add one; to mean everybody, leave out the whole list');

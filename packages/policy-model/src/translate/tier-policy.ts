@@ -82,7 +82,7 @@ function podTerms({ namespaces, pods }: TierSubjectSpec, field: PolicyField): Re
 
 function translatePeer(peer: TierPeerSpec, field: PolicyField): Peer[] {
   const { at } = field;
-  if (peer.networks !== undefined) return translateCidrs(peer.networks, field.child('networks')).map((prefix) => ({ kind: 'cidr', prefix, except: [], at }));
+  if (peer.networks !== undefined) return translateCidrs(peer.networks, field.child('networks')).map((prefix) => ({ kind: 'cidr', prefix, except: [], byAddress: true, at }));
   if (peer.nodes !== undefined) return nodePeers(peer.nodes, field.child('nodes'));
   if (peer.domainNames !== undefined) {
     return peer.domainNames.flatMap((name, index) => {

@@ -21,7 +21,12 @@ function pod(namespace: string, own: Readonly<Record<string, string>>, cluster =
   return { name, where: 'inside', labels, addresses: [`10.7.0.${number}`, `fd07::${number}`] };
 }
 
-const inside = (name: string, ...labels: string[]): Party => ({ name, where: 'inside', labels, addresses: [] });
+/** Somebody for whom an identity is reserved; nodes have addresses. */
+function inside(name: string, ...labels: string[]): Party {
+  const node = labels.some((label) => /^reserved:(host|remote-node)/.test(label));
+  return { name, where: 'inside', labels, addresses: node ? [`172.30.0.${++number}`] : [] };
+}
+
 const outside = (address: string, ...labels: string[]): Party => ({ name: address, where: 'outside', labels, addresses: [address] });
 
 export const PODS: readonly Party[] = [

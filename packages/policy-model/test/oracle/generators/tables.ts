@@ -39,6 +39,7 @@ export const options = ({ hostPolicies }: Features): fc.Arbitrary<SimOptions> =>
       allowLocalhost: fc.boolean(),
       families: fc.oneof({ weight: 6, arbitrary: fc.constant({ ipv4: true, ipv6: true }) }, { weight: 1, arbitrary: fc.constantFrom({ ipv4: true, ipv6: false }, { ipv4: false, ipv6: true }) }),
       defaultLocalCluster: fc.oneof({ weight: 3, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+      strictNetworkPolicy: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
       hostFirewall: hostPolicies ? fc.boolean() : fc.constant(false),
     },
     { noNullPrototype: true },

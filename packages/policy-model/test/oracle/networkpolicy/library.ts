@@ -4,17 +4,17 @@ import { compilePolicy, explain, lookupRow, rowForPeer } from '../../../src/inde
 import { load } from '../library/load.ts';
 import type { Loaded } from '../library/load.ts';
 import type { Json, SimOptions } from '../simulator/tables.ts';
-import { ENDPOINTS, partyOf } from './cluster.ts';
+import { ENDPOINTS, EVERYBODY, partyOf } from './cluster.ts';
 import type { Connection, Endpoint, Verdicts } from './strict.ts';
 
 /** Options of a cluster that runs Kubernetes: the node may reach its pods. */
 export const OPTIONS: SimOptions = { enforcement: 'default', allowLocalhost: true, ipv4: true, ipv6: true, clusterName: 'default', defaultLocalCluster: true };
 
-const PARTIES = new Map(ENDPOINTS.map((endpoint) => [endpoint, partyOf(endpoint)]));
+const PARTIES = new Map(EVERYBODY.map((endpoint) => [endpoint, partyOf(endpoint)]));
 
 /** What the library says about NetworkPolicies in {@link ENDPOINTS}' cluster: rows and explanation, which must agree. */
-export function libraryOf(policies: readonly Json[], options: SimOptions = OPTIONS): (connection: Connection) => Verdicts {
-  const loaded = load({ documents: policies, parties: [...PARTIES.values()], tables: { services: [], names: [], groups: [] }, options });
+export function libraryOf(policies: readonly Json[], options: SimOptions = OPTIONS, endpoints: readonly Endpoint[] = ENDPOINTS): (connection: Connection) => Verdicts {
+  const loaded = load({ documents: policies, parties: endpoints.map((endpoint) => PARTIES.get(endpoint)!), tables: { services: [], names: [], groups: [] }, options });
   const compiled = new Map<Identity, CompiledPolicy>();
   const policyOf = (subject: Identity): CompiledPolicy => {
     const known = compiled.get(subject) ?? compilePolicy({ repository: loaded.repository, subject, identities: loaded.identities, options });

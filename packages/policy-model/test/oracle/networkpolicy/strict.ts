@@ -16,6 +16,8 @@ export interface Pod {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly addresses: readonly string[];
+  /** Of a mesh of clusters, of which Kubernetes knows nothing; absent: this one. */
+  readonly cluster?: string;
   readonly ports: readonly { readonly name: string; readonly protocol: number; readonly port: number }[];
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createLabelFilter, labelSet } from '@cilium-ts/identity';
 import type { Json, SimOptions } from '../simulator/tables.ts';
-import { BANK, CLUSTER, DB, NODE, OTHER_CLUSTER, OUTSIDE, OWN_NODE, PLAIN, QUEUE, REPLICA, WEB } from './cluster.ts';
+import { BANK, CLUSTER, DB, EVERYBODY, NODE, OTHER_CLUSTER, OUTSIDE, OWN_NODE, PLAIN, QUEUE, REPLICA, WEB } from './cluster.ts';
 import { OPTIONS, libraryOf } from './library.ts';
 import type { Connection, Endpoint } from './strict.ts';
 import { strictVerdicts } from './strict.ts';
@@ -16,9 +16,9 @@ const policy = (spec: Json): Json => ({ apiVersion: 'networking.k8s.io/v1', kind
 const from = (...peers: Json[]): Json => policy({ ingress: [{ from: peers }] });
 
 /** Whether the connection's sender gets in: by the rules' own words, by default, and strictly. */
-function entering(document: Json, sender: Endpoint, receiver: Endpoint = WEB, options: Partial<SimOptions> = {}): [boolean, boolean, boolean] { // eslint-disable-line max-params
+function entering(document: Json, sender: Endpoint, receiver: Endpoint = WEB, options: Partial<SimOptions> = {}): [boolean, boolean, boolean] {
   const connection: Connection = { from: sender, to: receiver, packet: { protocol: 6, port: 80 } };
-  const library = (base: SimOptions): boolean => libraryOf([document], { ...base, ...options })(connection).ingress;
+  const library = (base: SimOptions): boolean => libraryOf([document], { ...base, ...options }, EVERYBODY)(connection).ingress;
   return [strictVerdicts([document], CLUSTER, connection).ingress, library(OPTIONS), library(STRICT)];
 }
 
@@ -60,10 +60,10 @@ const proofs: Readonly<Record<string, () => void>> = {
     expect(entering(from({ podSelector: {} }), WEB, WEB)).toEqual([true, true, true]);
   },
   'named-ports'() {
-    // PLAIN_TWIN has the labels of PLAIN and calls another port http.
+    // Another pod has the labels of PLAIN, and calls another port http.
     const document = policy({ ingress: [{ ports: [{ port: 'http' }] }] });
     const asked = (port: number): Connection => ({ from: QUEUE, to: PLAIN, packet: { protocol: 6, port } });
-    const told = (connection: Connection): boolean[] => [strictVerdicts([document], CLUSTER, connection).ingress, ...[OPTIONS, STRICT].map((options) => libraryOf([document], options)(connection).ingress)];
+    const told = (connection: Connection): boolean[] => [strictVerdicts([document], CLUSTER, connection).ingress, ...[OPTIONS, STRICT].map((options) => libraryOf([document], options, EVERYBODY)(connection).ingress)];
     expect([8080, 8081, 80].map((port) => told(asked(port)))).toEqual([[true, true, true], [false, true, true], [false, false, false]]);
   },
   clusters() {
@@ -79,9 +79,8 @@ const proofs: Readonly<Record<string, () => void>> = {
     expect(entering(cluster, DB)).toEqual([false, true, true]);
   },
   'identity-labels'() {
-    const filter = createLabelFilter();
-    const kept = filter.filter(labelSet(['k8s:app=web', 'k8s:pod-template-hash=abc'])).toStrings();
-    expect(kept).toEqual(['k8s:app=web']);
+    const kept = createLabelFilter()(labelSet(['k8s:app=web', 'k8s:pod-template-hash=abc']));
+    expect(kept.toStrings()).toEqual(['k8s:app=web']);
   },
 };
 

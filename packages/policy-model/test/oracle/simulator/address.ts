@@ -33,6 +33,21 @@ export function holds(prefix: string, address: string): boolean {
   return network.value >> shift === tested.value >> shift;
 }
 
+/** A prefix without its exceptions. */
+export interface Block {
+  readonly cidr: string;
+  readonly except?: readonly string[];
+}
+
+/**
+ * Whether blocks mean somebody inside of the cluster, where they are read strictly: an allowance only one who is nowhere
+ * else, a denial everyone who is there too.
+ */
+export function blocksMean(blocks: readonly Block[], deny: boolean, addresses: readonly string[]): boolean {
+  const held = (address: string): boolean => blocks.some(({ cidr, except = [] }) => anyHeld([cidr], except, [address]));
+  return deny ? addresses.some(held) : addresses.length > 0 && addresses.every(held);
+}
+
 /** Whether any of the prefixes holds any of the addresses, and no exception holds that address. */
 export function anyHeld(prefixes: readonly string[], except: readonly string[], addresses: readonly string[]): boolean {
   return addresses.some((address) => prefixes.some((prefix) => holds(prefix, address)) && !except.some((prefix) => holds(prefix, address)));

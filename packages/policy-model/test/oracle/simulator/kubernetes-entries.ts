@@ -1,4 +1,4 @@
-import { anyHeld } from './address.ts';
+import { anyHeld, blocksMean } from './address.ts';
 import type { Context, Entry, Side } from './entry.ts';
 import { NUMBERS, portMatches } from './ports.ts';
 import { NAMESPACE, NAMESPACE_LABELS, clusterTerm, equals, exists, matchesAll, termsOf } from './selectors.ts';
@@ -10,7 +10,9 @@ export function* networkPolicyEntries(document: Json, context: Context): Iterabl
   const namespace: string = metadata.namespace ?? 'default';
   const types: string[] = spec.policyTypes ?? [];
   for (const [side, field] of [['ingress', 'from'], ['egress', 'to']] as const) {
-    const entries: Json[] = spec[side] ?? [];
+    // By their own words policies have no rules in directions that they do not list.
+    const unlisted = types.length > 0 && !types.includes(side === 'ingress' ? 'Ingress' : 'Egress');
+    const entries: Json[] = unlisted && context.options.strictNetworkPolicy === true ? [] : (spec[side] ?? []);
     const base = {
       side: side as Side,
       tier: 'normal' as const,
@@ -24,7 +26,7 @@ export function* networkPolicyEntries(document: Json, context: Context): Iterabl
       yield {
         ...base,
         where: `NetworkPolicy/${namespace}/${metadata.name} spec.${side}[${index}]`,
-        matchesPeer: (peer) => peers.length === 0 || peers.some((one) => peerMatches(one, namespace, peer, context)),
+        matchesPeer: (peer) => peers.length === 0 || peers.some((one) => peerMatches(one, namespace, peer, context)) || insideBlocks(peers, peer, context),
         matchesPort: (packet, receiver) => ((entry.ports ?? []).length === 0 || entry.ports.some((port: Json) => portIs(port, packet, receiver)) ? [undefined] : []),
       };
     }
@@ -51,6 +53,12 @@ function peerMatches({ podSelector, namespaceSelector, ipBlock }: Json, namespac
   // Only pods are in namespaces: nobody else is selected by what their namespace is not.
   const namespaces = [...termsOf(namespaceSelector, 'kubernetes', NAMESPACE_LABELS), exists('k8s', NAMESPACE)];
   return matchesAll([...pods, ...namespaces, ...clusterTerm(pods, options)], peer, options);
+}
+
+/** Whether the blocks mean somebody inside of the cluster. */
+function insideBlocks(peers: readonly Json[], { where, addresses }: Party, { options }: Context): boolean {
+  const blocks = peers.map(({ ipBlock }) => ipBlock).filter((block) => block !== undefined);
+  return options.strictNetworkPolicy === true && where === 'inside' && blocksMean(blocks, false, addresses);
 }
 
 function portIs({ protocol = 'TCP', port, endPort }: Json, packet: SimPacket, receiver: Party): boolean {

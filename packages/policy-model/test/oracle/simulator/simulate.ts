@@ -63,7 +63,7 @@ function firstInOrder(entries: readonly Entry[], { peer, receiver }: Parties, pa
 }
 
 function judgeNormal(context: Context, entries: readonly Entry[], { side, subject, peer, receiver }: Parties, packet: SimPacket): SimVerdict | undefined {
-  const { enforcement, allowLocalhost } = context.options;
+  const { enforcement, allowLocalhost, strictNetworkPolicy = false } = context.options;
   const closed = enforcement === 'always' || has(subject, 'reserved', 'init', context.options) || entries.some(({ defaultDeny }) => defaultDeny);
   const matching = entries
     .filter((entry) => entry.matchesPeer(peer))
@@ -71,7 +71,7 @@ function judgeNormal(context: Context, entries: readonly Entry[], { side, subjec
     .filter(({ asks }) => asks.length > 0);
   const denying = matching.find(({ entry }) => entry.action === 'deny');
   if (denying !== undefined) return { action: 'deny', why: denying.entry.where };
-  if (side === 'ingress' && allowLocalhost && has(peer, 'reserved', 'host', context.options)) return { action: 'allow', why: 'the node may always' };
+  if (side === 'ingress' && allowLocalhost && !strictNetworkPolicy && has(peer, 'reserved', 'host', context.options)) return { action: 'allow', why: 'the node may always' };
   if (matching.length > 0) {
     const proxy = proxyVerdict(matching.flatMap(({ asks }) => asks), !closed, packet);
     const why = matching.map(({ entry }) => entry.where).join(', ');

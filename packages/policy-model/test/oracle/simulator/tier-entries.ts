@@ -1,4 +1,4 @@
-import { anyHeld } from './address.ts';
+import { anyHeld, blocksMean } from './address.ts';
 import type { Context, Entry } from './entry.ts';
 import { nameMatches } from './layer7.ts';
 import { NUMBERS, named, portMatches } from './ports.ts';
@@ -22,7 +22,7 @@ export function* tierEntries(document: Json, context: Context): Iterable<Entry> 
         action: ACTIONS[entry.action]!,
         defaultDeny: false,
         selects: (subject) => matchesAll(podTerms(spec.subject), subject, context.options),
-        matchesPeer: (peer) => entry[field].some((one: Json) => peerMatches(one, peer, context)),
+        matchesPeer: (peer) => entry[field].some((one: Json) => peerMatches(one, peer, context)) || insideNetworks(entry, peer, context),
         matchesPort: (packet, receiver) => (covers(entry, packet, receiver) ? [undefined] : []),
       };
     }
@@ -47,6 +47,12 @@ function peerMatches(peer: Json, party: Party, { options, tables }: Context): bo
   }
   const terms = podTerms(peer);
   return matchesAll([...terms, ...clusterTerm(terms, options)], party, options);
+}
+
+/** Whether the networks mean somebody inside of the cluster. */
+function insideNetworks({ action, to = [] }: Json, { where, addresses }: Party, { options }: Context): boolean {
+  const blocks = to.flatMap(({ networks = [] }: Json) => networks.map((cidr: string) => ({ cidr })));
+  return options.strictNetworkPolicy === true && where === 'inside' && blocksMean(blocks, action === 'Deny', addresses);
 }
 
 /** Every node of the cluster, this one included, by its labels. */
