@@ -36,6 +36,16 @@ const serverName = object({ serverName: fc.constantFrom('a.example.com', 'B.exam
 const within = (protocol: number, ports: readonly number[], request: fc.Arbitrary<SimRequest>): fc.Arbitrary<SimPacket> =>
   fc.tuple(fc.constantFrom(...ports), request, serverName).map(([port, one, name]) => ({ protocol, port, request: one, ...name }));
 
+/** A request of every protocol, and the packets that there are: for questions aimed at an entry of a policy. */
+export const aims = fc.record({ http, kafka, dns, redis: generic, memcache: generic, serverName, packet: fc.nat() }, { noNullPrototype: true });
+export type Aim = typeof aims extends fc.Arbitrary<infer T> ? T : never;
+
+export const PACKETS: readonly SimPacket[] = [
+  ...[6, 17, 132].flatMap((protocol) => PORTS.map((port) => ({ protocol, port }))),
+  ...[1, 58].flatMap((protocol) => ICMP_TYPES.map((port) => ({ protocol, port }))),
+  ...PORTLESS.map((protocol) => ({ protocol, port: 0 })),
+];
+
 const requests = fc.oneof<fc.Arbitrary<SimPacket>[]>(
   within(6, [80, 8080, 443, 81], http),
   within(6, [9092, 79, 80, 81], kafka),

@@ -1,35 +1,45 @@
 import fc from 'fast-check';
 import type { Features } from '../generators/features.ts';
-import { packets } from '../generators/packets.ts';
+import { aims, packets } from '../generators/packets.ts';
 import { parties } from '../generators/parties.ts';
 import { policySets } from '../generators/policies.ts';
 import { options, tables } from '../generators/tables.ts';
 import { familyOf } from '../simulator/address.ts';
 import type { Party, SimPacket } from '../simulator/tables.ts';
+import type { Target } from './aim.ts';
+import { aimed } from './aim.ts';
 import type { Question, Tally } from './compare.ts';
 import { compare } from './compare.ts';
 import type { Scene } from './load.ts';
 import { load } from './load.ts';
 
-/** Packets asked of each set of policies. */
-export const PACKETS_PER_SET = 25;
+/** Packets asked of each set of policies, at most. */
+const PACKETS_PER_SET = 25;
 
-/** A pair of parties by numbers, a pod on one side at least most of the time. */
-interface Pair {
+/** How a question is found: by numbers, so that it survives when the policies shrink. */
+interface Ask {
   readonly from: number;
   readonly to: number;
   readonly packet: SimPacket;
+  readonly target: Target | undefined;
 }
 
 export interface Case {
   readonly scene: Scene;
-  readonly pairs: readonly Pair[];
+  readonly asked: readonly Ask[];
 }
 
+const plain = { noNullPrototype: true } as const;
+
+export function scenes(features: Features): fc.Arbitrary<Scene> {
+  return fc.record({ documents: policySets(features), parties, tables, options: options(features) }, plain);
+}
+
+/** Policies, everything that they refer to, and packets: half of them aimed at what the policies are about. */
 export function cases(features: Features): fc.Arbitrary<Case> {
-  const scene = fc.record({ documents: policySets(features), parties, tables, options: options(features) }, { noNullPrototype: true });
-  const pair = fc.record({ from: fc.nat(), to: fc.nat(), packet: packets(features) }, { noNullPrototype: true });
-  return fc.record({ scene, pairs: fc.array(pair, { minLength: 1, maxLength: PACKETS_PER_SET, size: 'max' }) }, { noNullPrototype: true });
+  const target = fc.record({ entry: fc.nat(), subject: fc.nat(), peer: fc.nat(), aim: aims }, plain);
+  const ask = fc.record({ from: fc.nat(), to: fc.nat(), packet: packets(features), target: fc.option(target, { nil: undefined, freq: 2 }) }, plain);
+  return fc.record({ scene: scenes(features), asked: fc.array(ask, { minLength: 1, maxLength: PACKETS_PER_SET, size: 'max' }) }, plain);
 }
 
 /** Those that are there: addresses of a family that is off are not. */
@@ -38,18 +48,17 @@ export function present({ parties: all, options: { ipv4, ipv6 } }: Scene): reado
 }
 
 /** Asks every question of a case. Returns how many triples of policies, identities and packet there were. */
-export function check({ scene: written, pairs }: Case, tally: Tally): number {
+export function check({ scene: written, asked }: Case, tally: Tally): number {
   const scene = { ...written, parties: present(written) };
   const loaded = load(scene);
+  asked.forEach((ask, index) => compare(scene, loaded, questionOf(scene, ask, index), tally));
+  return asked.length;
+}
+
+function questionOf(scene: Scene, { from, to, packet, target }: Ask, index: number): Question {
+  const found = target === undefined ? undefined : aimed(scene, target);
+  if (found !== undefined) return found;
   const pods = scene.parties.filter(({ labels }) => labels.some((label) => label.startsWith('k8s:io.kubernetes.pod.namespace')));
   const pick = (list: readonly Party[], number: number): Party => list[number % list.length]!;
-  pairs.forEach(({ from, to, packet }, index) => {
-    const question: Question = {
-      from: pick(index % 3 === 0 ? scene.parties : pods, from),
-      to: pick(index % 3 === 1 ? scene.parties : pods, to),
-      packet,
-    };
-    compare(scene, loaded, question, tally);
-  });
-  return pairs.length;
+  return { from: pick(index % 3 === 0 ? scene.parties : pods, from), to: pick(index % 3 === 1 ? scene.parties : pods, to), packet };
 }

@@ -17,6 +17,11 @@ export function simulate(context: Context, from: Party, to: Party, packet: SimPa
   };
 }
 
+/** The entries of all documents. */
+export function allEntries(context: Context): Entry[] {
+  return context.documents.flatMap((document) => [...entriesOf(document, context)]);
+}
+
 function* entriesOf(document: Json, context: Context): Iterable<Entry> {
   if (document.kind.startsWith('Cilium')) {
     if (document.kind !== 'CiliumCIDRGroup') yield* ciliumEntries(document, context);
@@ -37,9 +42,7 @@ function judge(context: Context, parties: Parties, packet: SimPacket): SimVerdic
   const { options } = context;
   if (!isEndpoint(subject, context)) return { action: 'none', why: `${subject.name} is no endpoint` };
   if (options.enforcement === 'never') return { action: 'allow', why: 'enforcement is off' };
-  const entries = context.documents
-    .flatMap((document) => [...entriesOf(document, context)])
-    .filter((entry) => entry.side === side && entry.selects(subject));
+  const entries = allEntries(context).filter((entry) => entry.side === side && entry.selects(subject));
   const ordered = (tier: 'admin' | 'baseline'): SimVerdict | undefined => firstInOrder(entries.filter((entry) => entry.tier === tier), parties, packet);
   return (
     ordered('admin') ??
