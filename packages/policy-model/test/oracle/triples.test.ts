@@ -16,7 +16,7 @@ test('simulator, compiled rows and explanation agree on random policies, identit
     }),
     { numRuns: 480, seed: 20261122 },
   );
-  console.log(triples, tally);
   expect(triples).toBeGreaterThanOrEqual(TRIPLES);
   for (const verdict of ['allow', 'deny', 'deny-default', 'none']) expect(tally.get(verdict), verdict).toBeGreaterThan(TRIPLES / 20);
+  for (const verdict of ['proxy yes', 'proxy no', 'proxy unknown']) expect(tally.get(verdict), verdict).toBeGreaterThan(20);
 });

@@ -64,7 +64,7 @@ function proxied(to: boolean): fc.Arbitrary<Spec> {
 export function portFields(to: boolean, allow: boolean, features: Features): fc.Arbitrary<Spec> {
   const named = { ...features, namedPorts: features.namedPorts };
   const plain = object({ ports: fc.array(port(named), { maxLength: 3 }) });
-  const rule = features.layer7 && allow ? fc.oneof({ weight: 2, arbitrary: plain }, { weight: 3, arbitrary: proxied(to) }) : plain;
+  const rule = features.layer7 && allow ? fc.oneof({ weight: 1, arbitrary: plain }, { weight: 2, arbitrary: proxied(to) }) : plain;
   const icmp = fc.oneof<fc.Arbitrary<Spec>[]>(
     fc.record({ family: fc.constantFrom('IPv4', 'IPv6'), type: fc.constantFrom(...ICMP_TYPES) }, { noNullPrototype: true }),
     fc.record({ type: fc.constantFrom('EchoRequest', 'EchoReply', '3') }, { noNullPrototype: true }),

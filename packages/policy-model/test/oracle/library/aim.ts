@@ -21,7 +21,10 @@ const at = <T>(list: readonly T[], number: number): T | undefined => list[number
  * it selects and a peer that it means, to a port of its own, with a request that its proxy knows how to read.
  */
 export function aimed(scene: Scene, { entry: number, subject: first, peer: second, aim }: Target): Question | undefined {
-  const entry = at(allEntries(scene), number);
+  const entries = allEntries(scene);
+  const proxied = entries.filter((one) => one.proxied);
+  // There are not many that need a proxy, and much to be said about each.
+  const entry = at(number % 3 > 0 && proxied.length > 0 ? proxied : entries, number >> 2);
   if (entry === undefined) return undefined;
   const subject = at(scene.parties.filter((party) => entry.selects(party)), first);
   const peer = at(scene.parties.filter((party) => entry.matchesPeer(party)), second);

@@ -30,6 +30,7 @@ export function* ciliumEntries(document: Json, context: Context): Iterable<Entry
           order: { priority: 0, key: '', index: 0 },
           action,
           defaultDeny: spec.enableDefaultDeny?.[side] ?? true,
+          proxied: (entry.toPorts ?? []).some((rule: Json) => proxyAsk(rule) !== undefined),
           selects: (subject) => selects(spec, namespace, subject, context),
           matchesPeer: (peer) => ciliumPeerMatches(entry, { side, namespace, selectsInit }, peer, context),
           matchesPort: (packet, receiver) => portRules(entry, packet, receiver),

@@ -19,6 +19,8 @@ export interface Entry {
   readonly order: { readonly priority: number; readonly key: string; readonly index: number };
   readonly action: 'allow' | 'deny' | 'pass';
   readonly defaultDeny: boolean;
+  /** Whether a proxy has to look at some of what it allows. */
+  readonly proxied: boolean;
   selects(subject: Party): boolean;
   matchesPeer(peer: Party): boolean;
   /**

@@ -19,6 +19,7 @@ export function* networkPolicyEntries(document: Json, context: Context): Iterabl
       order: { priority: 0, key: '', index: 0 },
       action: 'allow' as const,
       defaultDeny: true,
+      proxied: false,
       selects: (subject: Party) => matchesAll(podTerms(spec.podSelector, namespace), subject, context.options),
     };
     for (const [index, entry] of entries.entries()) {

@@ -21,6 +21,7 @@ export function* tierEntries(document: Json, context: Context): Iterable<Entry> 
         order: { priority: spec.priority ?? 0, key, index },
         action: ACTIONS[entry.action]!,
         defaultDeny: false,
+        proxied: false,
         selects: (subject) => matchesAll(podTerms(spec.subject), subject, context.options),
         matchesPeer: (peer) => entry[field].some((one: Json) => peerMatches(one, peer, context)) || insideNetworks(entry, peer, context),
         matchesPort: (packet, receiver) => (covers(entry, packet, receiver) ? [undefined] : []),
