@@ -181,7 +181,7 @@ spec:
         peers: {
           kind: 'peers',
           peers: [
-            { kind: 'cidr', prefix: '10.0.0.0/8', except: [] },
+            { kind: 'cidr', prefix: '10.0.0.0/8', except: [], byAddress: true },
             { kind: 'labels', requirements: [term('any', 'zone', 'In', ['a']), term('reserved', 'host')], localClusterByDefault: false, nodes: true },
             { kind: 'labels', requirements: [term('any', 'zone', 'In', ['a']), term('reserved', 'remote-node')], localClusterByDefault: false, nodes: true },
             { kind: 'fqdn', selector: { pattern: '**.example.com.' } },
