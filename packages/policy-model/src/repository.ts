@@ -36,6 +36,8 @@ export interface PolicyRepository {
   get(key: string): PolicyResource | undefined;
   /** By ascending key. */
   all(): readonly PolicyResource[];
+  /** Keys of the resources that came, went or are others since that revision; `undefined` where it is too long ago. */
+  changedSince(revision: number): ReadonlySet<string> | undefined;
   /** Calls the listener after every change, until the result is called. */
   subscribe(listener: (change: RepositoryChange) => void): () => void;
   /** The prefixes of the CiliumCIDRGroup objects that a rule means, once each. */
@@ -71,9 +73,14 @@ export function ruleSource(repository: PolicyRepository): RuleSource {
     },
     directory: repository.directory,
     resources: () => repository.all(),
+    get: (key) => repository.get(key),
+    changedSince: (revision) => repository.changedSince(revision),
     groups: (group) => repository.groups(group),
   };
 }
+
+/** How many changes are remembered for those who catch up with them. */
+const MAX_CHANGES = 256;
 
 const pools = new WeakMap<PolicyRepository, Pools>();
 
@@ -89,6 +96,8 @@ class Repository implements PolicyRepository {
   readonly directory: PolicyDirectory;
   #resources = new Map<string, PolicyResource>();
   #sorted: readonly PolicyResource[] | undefined;
+  /** Keys of the last changes, a list for each revision. */
+  readonly #changes: (readonly string[])[] = [];
   readonly #compilers = new Map<string, PolicyCompiler>();
   readonly #listeners = new Set<(change: RepositoryChange) => void>();
 
@@ -97,8 +106,13 @@ class Repository implements PolicyRepository {
   }
 
   upsert(resource: PolicyResource): number {
-    this.#resources.set(resource.key, resource);
-    return this.#changed([resource.key]);
+    const { key } = resource;
+    const known = this.#resources.has(key);
+    this.#resources.set(key, resource);
+    // One of thousands that is replaced leaves their order as it is.
+    const sorted = known ? this.#sorted?.map((other) => (other.key === key ? resource : other)) : undefined;
+    this.#record([key], sorted);
+    return this.#tell([key]);
   }
 
   remove(key: string): boolean {
@@ -120,6 +134,12 @@ class Repository implements PolicyRepository {
 
   all(): readonly PolicyResource[] {
     return (this.#sorted ??= [...this.#resources.values()].sort((a, b) => (a.key < b.key ? -1 : 1)));
+  }
+
+  changedSince(revision: number): ReadonlySet<string> | undefined {
+    const missing = this.revision - revision;
+    if (missing > this.#changes.length) return undefined;
+    return new Set(missing === 0 ? [] : this.#changes.slice(-missing).flat());
   }
 
   subscribe(listener: (change: RepositoryChange) => void): () => void {
@@ -173,9 +193,20 @@ class Repository implements PolicyRepository {
   }
 
   #changed(keys: readonly string[]): number {
-    this.#sorted = undefined;
-    const revision = ++this.revision;
-    for (const listener of [...this.#listeners]) listener({ revision, changed: keys });
+    this.#record(keys, undefined);
+    return this.#tell(keys);
+  }
+
+  #record(keys: readonly string[], sorted: readonly PolicyResource[] | undefined): void {
+    this.#sorted = sorted;
+    this.revision++;
+    this.#changes.push(keys);
+    if (this.#changes.length > MAX_CHANGES) this.#changes.shift();
+  }
+
+  #tell(changed: readonly string[]): number {
+    const { revision } = this;
+    for (const listener of [...this.#listeners]) listener({ revision, changed });
     return revision;
   }
 }

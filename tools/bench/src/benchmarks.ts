@@ -7,8 +7,16 @@ import { maglevBenchmark } from './lb/maglev-benchmark.ts';
 import { packetBenchmarks } from './packet/packet-benchmarks.ts';
 import { servicePacketBenchmarks } from './packet/service-packet-benchmarks.ts';
 import { bundleBenchmark } from './policy/bundle-benchmark.ts';
+import { policyChangeBenchmarks } from './policy/change-benchmarks.ts';
+import { compileBenchmarks } from './policy/compile-benchmarks.ts';
+import { distilBenchmarks } from './policy/distil-benchmarks.ts';
 import { explainBenchmark } from './policy/explain-benchmark.ts';
+import { growthBenchmark } from './policy/growth-benchmark.ts';
 import { tcpBenchmarks } from './tcp/tcp-benchmarks.ts';
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [packetBenchmarks, servicePacketBenchmarks, tcpBenchmarks, maglevBenchmark, bundleBenchmark, connectBenchmarks, changeBenchmarks, crrBenchmarks, explainBenchmark, agentBenchmarks];
+export const benchmarks: readonly Benchmark[] = [
+  packetBenchmarks, servicePacketBenchmarks, tcpBenchmarks,
+  distilBenchmarks, policyChangeBenchmarks, compileBenchmarks, growthBenchmark, explainBenchmark, bundleBenchmark,
+  maglevBenchmark, connectBenchmarks, changeBenchmarks, crrBenchmarks, agentBenchmarks,
+];

@@ -62,8 +62,8 @@ export interface DirectionPlan {
   rowFor(peer: PeerRecord): PolicyRow;
   /** Whether rows of the node may differ from what its labels call for. */
   readonly usesHost: boolean;
-  /** The rows of all identities of the index that differ from `any`, by ascending identity; made anew for the caller. */
-  allRows(): Map<NumericIdentity, PolicyRow>;
+  /** Calls `visit` with the rows of all identities of the index that differ from `any`, by ascending identity. */
+  visitRows(visit: (id: NumericIdentity, row: PolicyRow) => void): void;
   /** The same as a policy; the same object until something changes. */
   compiled(): CompiledDirection;
   close(): void;
@@ -77,7 +77,7 @@ export function createDirectionPlan(input: PlanInput): DirectionPlan {
 function openPlan({ pools, owner }: PlanInput): DirectionPlan {
   const any = pools.rows.intern([{ start: 0, verdict: plainVerdict('allow', MATCH_TYPE.all) }], owner);
   const compiled: CompiledDirection = { enforced: false, any, byIdentity: new Map() };
-  return { enforced: false, any, entries: new Map(), usesPeerPorts: false, usesHost: false, rowFor: () => any, allRows: () => new Map(), compiled: () => compiled, close: () => undefined };
+  return { enforced: false, any, entries: new Map(), usesPeerPorts: false, usesHost: false, rowFor: () => any, visitRows: () => undefined, compiled: () => compiled, close: () => undefined };
 }
 
 const ALLOW_HOST: RowTerm = { start: 0, end: ROW_POSITIONS - 1, action: 'allow', namesPeer: true, tier: 'normal' };
@@ -149,7 +149,9 @@ class SweptPlan implements DirectionPlan {
     const { peers, directory } = this.#input;
     const known = this.#compiled;
     if (known?.revision === peers.revision && (!this.usesPeerPorts || known.directory === directory.revision)) return known.value;
-    const value = { enforced: true, any: this.any, byIdentity: this.allRows() };
+    const byIdentity = new Map<NumericIdentity, PolicyRow>();
+    this.visitRows((id, row) => void byIdentity.set(id, row));
+    const value = { enforced: true, any: this.any, byIdentity };
     this.#compiled = { revision: peers.revision, directory: directory.revision, value };
     return value;
   }
@@ -161,7 +163,7 @@ class SweptPlan implements DirectionPlan {
   }
 
   /** Goes by the selectors rather than by the identities: most of those are chosen by none. */
-  allRows(): Map<NumericIdentity, PolicyRow> {
+  visitRows(visit: (id: NumericIdentity, row: PolicyRow) => void): void {
     const { peers, allowHost } = this.#input;
     const sets = new Int32Array(peers.slots);
     for (const [entry, place] of this.entries) {
@@ -174,15 +176,13 @@ class SweptPlan implements DirectionPlan {
         sets[slot] = after;
       }
     }
-    const rows = new Map<NumericIdentity, PolicyRow>();
     const mayBeSpecial = allowHost || this.usesPeerPorts;
     for (const record of peers.sorted()) {
       const set = sets[record.slot]!;
       if (set === 0 && !mayBeSpecial) continue;
       const row = mayBeSpecial && this.#isSpecial(record) ? this.#specialRow(set, record) : this.#rowOf(set);
-      if (row !== this.any) rows.set(record.identity.id, row);
+      if (row !== this.any) visit(record.identity.id, row);
     }
-    return rows;
   }
 
   #rowOf(set: Signature): PolicyRow {

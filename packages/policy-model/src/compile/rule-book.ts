@@ -15,6 +15,9 @@ export interface RuleSource extends PeerReferences {
   readonly revision: number;
   readonly directory: PolicyDirectory;
   resources(): Iterable<PolicyResource>;
+  get(key: string): PolicyResource | undefined;
+  /** Keys of what came, went or is another since that revision; `undefined` where that is not known any more. */
+  changedSince(revision: number): ReadonlySet<string> | undefined;
 }
 
 /** Rules that are gone and rules that are new; one that changed is both. */
@@ -52,7 +55,7 @@ export function createRuleBook(source: RuleSource, options: PolicyOptions): Rule
     sync() {
       if (revision === source.revision && references === referred()) return NO_CHANGES;
       const changes: MutableChanges = { removed: [], added: [], turned: new Set(), groups: references !== referred() };
-      if (revision !== source.revision) turnPages(pages, source.resources(), context, changes);
+      if (revision !== source.revision) turnPages(pages, source, { since: revision, context, changes });
       if (changes.groups) refreshDynamic(pages, context, changes);
       for (const prepared of changes.removed) subjects.remove(prepared.rule.subject, prepared);
       for (const prepared of changes.added) subjects.add(prepared.rule.subject, prepared);
@@ -74,17 +77,18 @@ interface MutableChanges extends RuleChanges {
 }
 
 /** Replaces the pages whose resource is another object, and takes out those whose resource has gone. */
-function turnPages(pages: Map<string, Page>, resources: Iterable<PolicyResource>, context: PrepareContext, changes: MutableChanges): void {
-  const gone = new Set(pages.keys());
-  for (const resource of resources) {
-    gone.delete(resource.key);
-    if (pages.get(resource.key)?.resource === resource) continue;
-    replacePage(pages, resource, context, changes);
-  }
-  for (const key of gone) {
-    changes.removed.push(...pages.get(key)!.rules);
-    changes.groups ||= pages.get(key)!.resource.group !== undefined;
-    pages.delete(key);
+function turnPages(pages: Map<string, Page>, source: RuleSource, { since, context, changes }: { since: number; context: PrepareContext; changes: MutableChanges }): void {
+  const keys = source.changedSince(since) ?? new Set([...pages.keys(), ...Array.from(source.resources(), ({ key }) => key)]);
+  for (const key of keys) {
+    const resource = source.get(key);
+    const page = pages.get(key);
+    if (resource === page?.resource) continue;
+    if (resource !== undefined) replacePage(pages, resource, context, changes);
+    else if (page !== undefined) {
+      changes.removed.push(...page.rules);
+      changes.groups ||= page.resource.group !== undefined;
+      pages.delete(key);
+    }
   }
 }
 

@@ -22,6 +22,9 @@ export interface TrackContext extends PlanContext {
   readonly work: { rows: number };
 }
 
+/** From about so many peers on it is faster to go by selectors than by peers. */
+const MANY = 50;
+
 /** A plan with its rows kept up to date, for all subjects that share it, and what changed in it since the last delta. */
 export class TrackedPlan {
   request: PlanRequest;
@@ -88,7 +91,7 @@ export class TrackedPlan {
     if (this.#plan === undefined || (!this.#allDirty && this.#dirty.size === 0)) return;
     try {
       // After a failure nothing is known of any row.
-      if (this.#allDirty || this.error !== undefined) this.#updateAll(this.#plan);
+      if (this.#allDirty || this.error !== undefined || this.#dirty.size > MANY + this.#rows.size / 4) this.#updateAll(this.#plan);
       else this.#updateDirty(this.#plan);
       this.error = undefined;
     } catch (error) {
@@ -119,14 +122,12 @@ export class TrackedPlan {
 
   /** What is different from what another plan was at the last delta; without one, all. */
   deltaFrom(other: TrackedPlan | undefined): DirectionDelta {
+    if (other === undefined) return { enforced: this.#enforced, any: this.#any!, upserted: this.compiled().byIdentity, removed: new Set() };
     const upserted = new Map<NumericIdentity, PolicyRow>();
     const removed = new Set<NumericIdentity>();
-    const anyBefore = other === undefined ? undefined : other.#anyBefore;
-    for (const [id, row] of this.#rows) if (other?.rowBefore(id) !== row) upserted.set(id, row);
-    if (other !== undefined) {
-      for (const id of [...other.#rows.keys(), ...other.#before.keys()]) if (other.rowBefore(id) !== undefined && !this.#rows.has(id)) removed.add(id);
-    }
-    return { enforced: this.#enforced, ...(this.#any !== anyBefore && { any: this.#any! }), upserted, removed };
+    for (const [id, row] of this.#rows) if (other.rowBefore(id) !== row) upserted.set(id, row);
+    for (const id of [...other.#rows.keys(), ...other.#before.keys()]) if (other.rowBefore(id) !== undefined && !this.#rows.has(id)) removed.add(id);
+    return { enforced: this.#enforced, ...(this.#any !== other.#anyBefore && { any: this.#any! }), upserted, removed };
   }
 
   /** Whether such a difference from another plan is one. */
@@ -188,11 +189,17 @@ export class TrackedPlan {
   }
 
   #updateAll(plan: DirectionPlan): void {
-    const next = plan.allRows();
-    this.#context.work.rows += next.size;
     this.#setAny(plan);
-    for (const id of this.#rows.keys()) if (!next.has(id)) this.#set(id, undefined);
-    for (const [id, row] of next) this.#set(id, row);
+    let visited = 0;
+    plan.visitRows((id, row) => {
+      visited++;
+      this.#set(id, row);
+    });
+    this.#context.work.rows += visited;
+    if (visited === this.#rows.size) return;
+    const kept = new Set<NumericIdentity>();
+    plan.visitRows((id) => void kept.add(id));
+    for (const id of [...this.#rows.keys()]) if (!kept.has(id)) this.#set(id, undefined);
   }
 
   #updateDirty(plan: DirectionPlan): void {
@@ -207,10 +214,10 @@ export class TrackedPlan {
   }
 
   #setAny(plan: DirectionPlan): void {
-    this.#enforced = plan.enforced;
-    if (this.#any === plan.any) return;
+    if (this.#any === plan.any && this.#enforced === plan.enforced) return;
     this.#context.users.replace(this.#any, plan.any);
     this.#any = plan.any;
+    this.#enforced = plan.enforced;
     this.#lent = undefined;
   }
 
