@@ -10,10 +10,12 @@ import { printValue } from '../output/print.ts';
 import { table } from '../output/table.ts';
 import { addPolicyGenerate } from './policy-generate.ts';
 import { addPolicyLint } from './policy-lint.ts';
+import { addPolicyMatrix } from './policy-matrix.ts';
 import { addPolicyTrace } from './policy-trace.ts';
 import { addPolicyValidate } from './policy-validate.ts';
+import { addPolicyWhatif } from './policy-whatif.ts';
 
-/** `cilium policy import|delete|get|validate|trace|lint|generate`. */
+/** `cilium policy import|delete|get|validate|trace|lint|matrix|whatif|generate`. */
 export function addPolicy(program: Command, io: Io): void {
   const policy = program.command('policy').description('network policies: of Cilium, of Kubernetes, and of its network policy API');
   addImport(policy, io);
@@ -22,6 +24,8 @@ export function addPolicy(program: Command, io: Io): void {
   addPolicyValidate(policy, io);
   addPolicyTrace(policy, io);
   addPolicyLint(policy, io);
+  addPolicyMatrix(policy, io);
+  addPolicyWhatif(policy, io);
   addPolicyGenerate(policy, io);
 }
 

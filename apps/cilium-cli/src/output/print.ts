@@ -5,6 +5,9 @@ import { table, type Column } from './table.ts';
 /** Forms that every command can print its result in. */
 export const outputFormats = ['table', 'json', 'yaml'] as const;
 export type OutputFormat = (typeof outputFormats)[number];
+/** Forms of pictures, which some commands can print besides. */
+export const pictureFormats = ['dot', 'mermaid'] as const;
+export type PictureFormat = (typeof pictureFormats)[number];
 
 /** Prints a value for machines, or hands over to `people`. */
 export function printValue(io: Io, format: OutputFormat, value: unknown, people: () => readonly string[]): void {
