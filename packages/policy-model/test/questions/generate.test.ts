@@ -1,8 +1,8 @@
 import { parseCidr } from '@cilium-ts/core';
-import { labelSet } from '@cilium-ts/identity';
+import { labelSet, numericIdentity } from '@cilium-ts/identity';
 import { describe, expect, it } from 'vitest';
 import type { GenerateRequest, Generated } from '../../src/index.ts';
-import { formatIssue, generate, lint, parseFlows, parseIdentities } from '../../src/index.ts';
+import { DEFAULT_POLICY_OPTIONS, createPolicyRepository, explain, formatIssue, generate, lint, parseFlows, parseIdentities } from '../../src/index.ts';
 import { writeYaml } from '../../src/questions/generate/write-yaml.ts';
 import { parseAllDocuments } from 'yaml';
 
@@ -179,9 +179,56 @@ spec:
     const dns = pod('dns', {}, 'kube-system');
     const named = flow(web, { ip: '192.0.2.1', names: ['api.example.org'] }, 443);
     const ask = flow(web, dns, 53, { protocol: 'UDP' });
+    const { yaml, denied, resources } = make([named, ask]);
+    expect(yaml).toContain(`    - toEndpoints:
+        - matchLabels:
+            k8s:io.kubernetes.pod.namespace: kube-system
+            app: dns
+      toPorts:
+        - ports:
+            - port: "53"
+              protocol: UDP
+          rules:
+            dns:
+              - matchPattern: "*"
+    - toFQDNs:
+        - matchName: api.example.org
+      toPorts:
+        - ports:
+            - port: "443"
+              protocol: TCP
+`);
+    expect([denied, lint({ resources })]).toEqual([[], []]);
+    const asked = (name: string): unknown => flow(web, dns, 53, { protocol: 'UDP', l7: { dns: { name } } });
+    const limited = make([named, asked('api.example.org'), asked('www.example.org.')], { l7: true });
+    expect(limited.yaml).toContain('            dns:\n              - matchName: api.example.org\n              - matchName: www.example.org\n');
+    expect([limited.denied, lint({ resources: limited.resources })]).toEqual([[], []]);
     expect(make([named]).yaml).toContain('toCIDR:\n        - 192.0.2.1/32');
     expect(make([named, ask], { names: false }).yaml).toContain('toCIDR');
     expect(make([named, ask], { kind: 'netpol' }).yaml).toContain('cidr: 192.0.2.1/32');
+  });
+
+  it('limits requests where asked to', () => {
+    const get = (path: string, method = 'GET'): unknown => flow(web, db, 80, { l7: { http: { method, path } } });
+    const flows = [flow(web, db, 80), get('/a.b/(1)'), get('/a.b/(1)?x=1'), get('/c', 'POST'), flow(web, db, 81)];
+    const { yaml, denied, resources } = make(flows, { l7: true });
+    expect(yaml).toContain(String.raw`          rules:
+            http:
+              - method: GET
+                path: "/a\\.b/\\(1\\)([?].*)?"
+              - method: POST
+                path: "/c"
+`);
+    expect(yaml.match(/http:/g)).toHaveLength(1);
+    expect([denied, lint({ resources })]).toEqual([[], []]);
+    const repository = createPolicyRepository();
+    repository.replaceAll(resources);
+    const { flows: [first] } = parseFlows(JSON.stringify(get('/a.b/(1)')));
+    const ask = (method: string, path: string): string =>
+      explain({ repository, from: { id: numericIdentity(300), labels: first!.from.labels! }, to: { id: numericIdentity(301), labels: first!.to.labels! }, protocol: 6, port: 80, l7: { http: { method, path } }, options: DEFAULT_POLICY_OPTIONS }).verdict;
+    expect(['/a.b/(1)', '/a.b/(1)?y', '/axb/(1)', '/c', '/a.b/(1)/d'].map((path) => ask('GET', path))).toEqual(['allowed', 'allowed', 'denied', 'denied', 'denied']);
+    expect([ask('POST', '/c'), ask('POST', '/c?a')]).toEqual(['allowed', 'denied']);
+    expect(make(flows).yaml).not.toContain('http');
   });
 
   it('leaves out what was denied, and says what cannot be written', () => {

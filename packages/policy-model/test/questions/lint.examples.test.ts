@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { formatFinding, lint, parseIdentities, parsePolicies } from '../../src/index.ts';
 
 const shop = fileURLToPath(new URL('../../../../examples/shop/', import.meta.url));
@@ -172,7 +173,25 @@ spec:
   ingress: [{ fromEndpoints: [{ matchLabels: { "k8s:io.kubernetes.pod.namespace": ns2, name: luke } }] }]`,
 };
 
+/** Recipes that show something questionable on purpose, or need another policy beside them. */
+const QUESTIONABLE: Record<string, string[]> = {
+  'The same tiers as ClusterNetworkPolicy': ['shadowed info'],
+  'A named port of the pods behind it': ['opens-to-everyone info'],
+  'A port closed for everybody, whatever allows it': ['shadowed warning'],
+  'Name look-ups for the whole cluster, without default deny': ['allows-what-nothing-denies info'],
+  'A broader rule without requests lets all of them pass': ['l7-defeated warning'],
+  'All names one level below a domain': ['fqdn-without-dns warning'],
+  'A name and only one port of it': ['fqdn-without-dns warning'],
+};
+const recipesOf = new URL('../recipes/', import.meta.url);
+const OTHERS = readdirSync(recipesOf).flatMap((file) => (parse(readFileSync(new URL(file, recipesOf), 'utf8')) as { recipes: { name: string; policies: string }[] }).recipes);
+
 describe('lint', () => {
+  it.each(OTHERS)('says of the recipe "$name" what there is to say', ({ name, policies: text }) => {
+    const findings = lint({ resources: parsePolicies(text).resources });
+    expect(findings.map(({ code, severity }) => `${code} ${severity}`), findings.map(formatFinding).join('\n')).toEqual(QUESTIONABLE[name] ?? []);
+  });
+
   it('finds nothing in the examples, with and without their endpoints', () => {
     expect(lint({ resources: policies }).map(formatFinding)).toEqual([]);
     const { identities, issues } = parseIdentities(read('scene/pods.yaml'));

@@ -70,6 +70,17 @@ describe('rules that can never match', () => {
     expect(codes(policies, { clusterPrefixes: [parseCidr('10.0.1.0/25')!] })).toEqual([]);
   });
 
+  it('but for NetworkPolicies that are read strictly', () => {
+    const policies = [resourceOf('p', [{ peers: peersOf({ ...cidrPeer('10.0.1.0/24'), byAddress: true } as ReturnType<typeof cidrPeer>) }], 'NetworkPolicy')];
+    const clusterPrefixes = [parseCidr('10.0.0.0/16')!];
+    expect(codes(policies, { clusterPrefixes })).toEqual(['cidr-inside-cluster']);
+    const strict = { ...DEFAULT_POLICY_OPTIONS, strictNetworkPolicy: true };
+    expect(codes(policies, { clusterPrefixes, options: strict })).toEqual([]);
+    const world = [resourceOf('q', [{ peers: peersOf(entityPeer('world')) }])];
+    expect(codes([...policies, ...world])).toEqual(['redundant']);
+    expect(codes([...policies, ...world], { options: strict })).toEqual([]);
+  });
+
   it('because the protocol is of another family', () => {
     const ping = (family: string, peers: object): string[] => codes(yaml({ endpointSelector: web, ingress: [{ ...peers, icmps: [{ fields: [{ family, type: 8 }] }] }] }));
     expect(ping('IPv6', { fromCIDR: ['192.0.2.0/24'] })).toEqual(['impossible-ports']);
@@ -253,6 +264,8 @@ describe('default deny by accident', () => {
     const options = { name: 'deny-all', kind: 'NetworkPolicy' };
     expect(find(yaml({ podSelector: {} }, options))).toEqual(['one-direction-open info spec']);
     expect(find(yaml({ podSelector: {} }, { ...options, name: 'deny-all-ingress' }))).toEqual([]);
+    expect(find(yaml({ podSelector: {}, ingress: [] }, options))).toEqual([]);
+    expect(find(yaml({ endpointSelector: {}, egress: [{}] }, { name: 'deny-all' }))).toEqual(['one-direction-open info spec.egress[0]']);
     expect(find([...yaml({ podSelector: {} }, options), ...yaml({ podSelector: {}, policyTypes: ['Egress'] }, { ...options, name: 'egress' })])).toEqual([]);
   });
 });

@@ -95,8 +95,12 @@ function mentioned({ peers, subject }: PreparedRule, words: ReadonlySet<string>,
 }
 
 function checkClosesCluster(context: LintContext, { rule, subject }: PreparedRule): boolean {
+  const { rules } = context;
   const everyPod = subject.length === 0 || isWholeCluster(subject);
   if (!everyPod || !rule.defaultDeny || rule.tier !== 'normal' || rule.peers.kind === 'none' || says(wordsOf(rule), ...CLOSED_WORDS)) return false;
+  // A denial beside a permission for everybody closes nothing but what it denies.
+  const open = rules.some((other) => other.rule.resource === rule.resource && other.rule.direction === rule.direction && other.rule.action === 'allow' && other.rule.ports.kind === 'all' && meansEverybody(other));
+  if (open) return false;
   const message = `the policy selects every endpoint of the cluster, and so closes ${rule.direction} of all of them but for what policies allow`;
   context.report({ code: 'closes-every-endpoint', severity: 'warning', rule, message, remedy: `set enableDefaultDeny.${rule.direction} to false, select fewer endpoints, or say in the name that it is meant` });
   return true;

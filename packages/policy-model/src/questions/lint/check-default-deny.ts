@@ -81,6 +81,8 @@ function checkOneDirection(context: LintContext, rules: readonly PreparedRule[])
   const directions = new Set<Direction>(rules.filter(({ rule }) => rule.defaultDeny).map(({ rule }) => rule.direction));
   const [first] = rules;
   if (directions.size !== 1 || !rules.every(({ rule }) => rule.peers.kind === 'none' && rule.action === 'allow')) return;
+  // Whoever writes the empty list of a NetworkPolicy knows which direction it is for.
+  if (/^spec\.(?:ingress|egress)$/.test(first!.rule.at.field)) return;
   const words = wordsOf(first!.rule);
   if (!says(words, 'deny') || !says(words, 'all', 'default', 'everything') || says(words, 'ingress', 'egress', 'incoming', 'outgoing', 'inbound', 'outbound')) return;
   const [closed, open] = directions.has('ingress') ? ['ingress', 'egress'] : ['egress', 'ingress'];

@@ -4,6 +4,7 @@ import { PROTOCOL, protocolName } from '../../model/protocol.ts';
 import type { Peer, PortTerm } from '../../model/rule.ts';
 import type { LintContext } from './context.ts';
 import type { PreparedPeer, PreparedRule } from './prepared.ts';
+import { choosesByAddress } from './prepared.ts';
 import { contradiction } from './selector-logic.ts';
 
 /** Addresses that no packet on a network comes from or goes to, and those that none comes from. */
@@ -42,7 +43,7 @@ function checkPeer(context: LintContext, { rule }: PreparedRule, { peer, alterna
   const never = [...NEVER, ...(rule.direction === 'ingress' ? NEVER_A_SOURCE : [])].find((range) => cidrContains(range, prefix));
   if (never !== undefined) return report(`nothing comes from or goes to ${prefix.text} by way of a network`, 'remove the peer');
   const inside = context.clusterPrefixes.find((range) => cidrContains(range, prefix));
-  if (inside === undefined) return;
+  if (inside === undefined || choosesByAddress(peer, context.options)) return;
   const message = `${prefix.text} lies in ${inside.text}, the cluster's own addresses; prefixes select addresses outside of the cluster only`;
   context.report({ code: 'cidr-inside-cluster', severity: 'warning', rule, at: peer.at, message, remedy: 'select pods by their labels, nodes by the entities host and remote-node' });
 }

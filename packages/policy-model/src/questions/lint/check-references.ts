@@ -76,14 +76,14 @@ function checkService(context: LintContext, rule: Rule, peer: Peer & { kind: 'se
   const { services } = context;
   if (services === undefined || services.some((service) => isService(peer.service, service))) return;
   const { service } = peer;
-  const near = 'name' in service ? suggest(service.name, services.filter(({ namespace }) => namespace === service.namespace).map(({ name }) => name)) : undefined;
-  const message = 'name' in service ? `there is no service ${service.namespace}/${service.name}: the peer is nobody` : `no service has labels ${service.selector.text}: the peer is nobody`;
+  const near = 'name' in service ? suggest(service.name, services.filter(({ namespace }) => service.namespace === undefined || namespace === service.namespace).map(({ name }) => name)) : undefined;
+  const message = 'name' in service ? `there is no service ${service.namespace === undefined ? '' : `${service.namespace}/`}${service.name}: the peer is nobody` : `no service has labels ${service.selector.text}: the peer is nobody`;
   context.report({ code: 'unknown-service', severity: 'warning', rule, at: peer.at, message, remedy: near === undefined ? 'create the service, or correct the reference' : `did you mean ${near}?` });
 }
 
 function isService(wanted: ServiceReference, { namespace, name, labels = {} }: LintService): boolean {
-  if ('name' in wanted) return wanted.name === name && wanted.namespace === namespace;
   if (wanted.namespace !== undefined && wanted.namespace !== namespace) return false;
+  if ('name' in wanted) return wanted.name === name;
   return selectorMatches(wanted.selector, labelSet(Object.entries(labels).map(([key, value]) => makeLabel('k8s', key, value))));
 }
 

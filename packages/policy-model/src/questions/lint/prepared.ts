@@ -44,6 +44,7 @@ export function prepareRules(resources: readonly PolicyResource[], options: Poli
   const groups = resources.filter(({ group }) => group !== undefined);
   return resources
     .flatMap(({ rules }) => rules)
+    .filter(({ unlisted }) => !(options.strictNetworkPolicy === true && unlisted === true))
     .map((rule, index) => ({ rule, subject: rule.subject.requirements, peers: preparePeers(rule, groups, options), parts: partsOf(rule), index }));
 }
 
@@ -67,7 +68,7 @@ function alternativesOf(peer: Peer, groups: readonly PolicyResource[], options: 
       return peer.entity === 'cluster' ? [...reserved, [term('k8s', CLUSTER_KEY, 'In', [options.clusterName])]] : reserved;
     }
     case 'cidr':
-      return [prefixTerms(peer.prefix, peer.except, options)];
+      return [prefixTerms(peer.prefix, peer.except, options), ...(choosesByAddress(peer, options) ? [[term('address', [peer.prefix, ...peer.except].map(({ text }) => text).join('-'))]] : [])];
     case 'cidr-group': {
       const known = groups.filter(({ name, group }) => ('name' in peer.group ? peer.group.name === name : selectorMatches(peer.group.selector, group!.labels)));
       const prefixes = known.flatMap(({ group }) => group!.prefixes);
@@ -80,9 +81,14 @@ function alternativesOf(peer: Peer, groups: readonly PolicyResource[], options: 
       return outside(term('group', peer.group));
     case 'service': {
       const { service } = peer;
-      return [[term('service', 'name' in service ? `${service.namespace}/${service.name}` : `${service.namespace ?? ''}?${service.selector.text}`)]];
+      return [[term('service', 'name' in service ? `${service.namespace ?? '*'}/${service.name}` : `${service.namespace ?? ''}?${service.selector.text}`)]];
     }
   }
+}
+
+/** Whether the prefix means pods and nodes with such addresses too. */
+export function choosesByAddress(peer: CidrPeer, options: PolicyOptions): boolean {
+  return options.strictNetworkPolicy === true && peer.byAddress === true;
 }
 
 function prefixTerms(prefix: Cidr, except: CidrPeer['except'], options: PolicyOptions): Terms {
