@@ -17,7 +17,7 @@ export class CliError extends Error {
 
 /** Tells the user what failed; returns the exit code. */
 export function reportFailure(io: Io, error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode; // commander has printed it
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed what was wrong about the call, or the help asked for
   if (io.interrupted.aborted) return 130;
   if (error instanceof AgentApiError) {
     for (const issue of error.issues) io.warn(formatIssue(issue));

@@ -123,5 +123,5 @@ test('without an agent the message names the socket and the remedy', async () =>
 });
 
 test('an unknown command is refused with help at hand', async () => {
-  expect(await cilium(['endpiont'])).toMatchObject({ code: 1, err: expect.stringContaining("unknown command 'endpiont'") });
+  expect(await cilium(['endpiont'])).toMatchObject({ code: 2, err: expect.stringContaining("unknown command 'endpiont'") });
 });

@@ -49,4 +49,5 @@ export type { ServiceHealthCheck } from './view/health-checks.ts';
 export type { BackendView, ServiceSpecView, ServiceView, ServiceViewType } from './view/service-view.ts';
 export type { ParsedServices, ParseOptions } from './parse/parse-services.ts';
 export { parseServices } from './parse/parse-services.ts';
+export { isServiceAddress } from './translate/address.ts';
 export type { Keyed } from './translate/context.ts';

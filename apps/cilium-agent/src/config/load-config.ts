@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ZodError } from 'zod';
 import { AgentError } from '../error.ts';
 import { settingKeys, settings } from './options.ts';
 import type { SettingKey, Settings } from './options.ts';
@@ -48,7 +49,7 @@ const fromFolder = (folder: string): Map<SettingKey, Given> => {
     // Kubernetes mounts a ConfigMap with hidden entries beside the keys.
     names = readdirSync(folder).filter((name) => !name.startsWith('.'));
   } catch (cause) {
-    throw new AgentError('config', `read configuration: folder ${folder}: ${(cause as Error).message}`, { cause });
+    throw new AgentError('config', `read configuration: the folder ${folder} can not be read; make it, or leave out --config-dir`, { cause });
   }
   for (const name of names) {
     const path = join(folder, name);
@@ -76,6 +77,9 @@ const fromFlags = (flags: ConfigSources['flags']): Map<SettingKey, Given> => {
   return found;
 };
 
+/** What a setting has to be, from what its schema says of a value that is something else. */
+const expectation = ({ issues: [issue] }: ZodError): string => (issue?.code === 'invalid_value' ? `one of ${issue.values.join(', ')}` : (issue?.message ?? 'valid'));
+
 const checked = (given: ReadonlyMap<SettingKey, Given>): Pick<Config, 'values' | 'sources'> => {
   const values: Record<string, unknown> = {};
   const sources: Record<string, string> = {};
@@ -85,7 +89,7 @@ const checked = (given: ReadonlyMap<SettingKey, Given>): Pick<Config, 'values' |
     sources[key] = source;
     if (text === undefined) continue;
     const result = setting.schema.safeParse(text);
-    if (!result.success) throw fail(source, `${key} is ${JSON.stringify(text)}, but has to be ${result.error.issues[0]?.message ?? 'valid'}`);
+    if (!result.success) throw fail(source, `${key} is ${JSON.stringify(text)}, but has to be ${expectation(result.error)}`);
     values[key] = result.data;
   }
   return { values: values as Settings, sources: sources as Record<SettingKey, string> };

@@ -1,7 +1,7 @@
 import type { ServiceRequest } from '@cilium-ts/agent-api';
 import { parseCidr, parseIp } from '@cilium-ts/core';
 import type { Cidr, IpAddress } from '@cilium-ts/core';
-import { defineService } from '@cilium-ts/loadbalancer';
+import { defineService, isServiceAddress } from '@cilium-ts/loadbalancer';
 import type { Endpoint, EndpointSlice, FrontendKind, Service } from '@cilium-ts/loadbalancer';
 import { AgentError } from '../error.ts';
 import type { ApiServiceRecord } from '../state/schemas.ts';
@@ -36,10 +36,13 @@ const addressOf = (text: string, field: string): IpAddress => {
   return ip;
 };
 
-const rangesOf = (texts: readonly string[]): Cidr[] =>
+const unusable = (field: string, text: string): AgentError => refuse(`${field} is ${text}, which nothing can be sent to; give an address that is neither unspecified, loopback nor multicast`);
+
+const rangesOf = (texts: readonly string[], family: 4 | 6): Cidr[] =>
   texts.map((text, at) => {
     const cidr = parseCidr(text);
     if (!cidr) throw refuse(`flags.sourceRanges[${at}] is ${JSON.stringify(text)}, which is no prefix such as 10.0.0.0/8`);
+    if (cidr.family !== family) throw refuse(`flags.sourceRanges[${at}] is ${text}, but the frontend has an IPv${family} address, which no such client can reach; give prefixes of its family`);
     return cidr;
   });
 
@@ -47,7 +50,10 @@ const frontendOf = ({ request, id }: ApiServiceRecord): Service['frontends'][num
   const { ip, port, protocol = 'TCP' } = request['frontend-address'];
   const kind = KINDS[request.flags?.type ?? 'ClusterIP'];
   const address = addressOf(ip, 'frontend-address.ip');
-  if (address.bytes.every((byte) => byte === 0) && kind !== 'NodePort' && kind !== 'HostPort') throw refuse(`frontend-address.ip is ${ip}, every address of the node, which only NodePort and HostPort can have; set flags.type`);
+  const ofNode = kind === 'NodePort' || kind === 'HostPort';
+  const every = address.bytes.every((byte) => byte === 0);
+  if (every && !ofNode) throw refuse(`frontend-address.ip is ${ip}, every address of the node, which only NodePort and HostPort can have; set flags.type`);
+  if (!ofNode && !isServiceAddress(address)) throw unusable('frontend-address.ip', ip);
   return { kind, address, port, protocol, portName: '', id };
 };
 
@@ -55,6 +61,7 @@ const endpointOf = (backend: ServiceRequest['backend-addresses'][number], at: nu
   const field = `backend-addresses[${at}]`;
   const ip = addressOf(backend.ip, `${field}.ip`);
   if (ip.family !== family) throw refuse(`${field}.ip is ${backend.ip}, but the frontend has an IPv${family} address; give the other family a service of its own`);
+  if (!isServiceAddress(ip)) throw unusable(`${field}.ip`, backend.ip);
   if (backend.protocol !== undefined && backend.protocol !== protocol) throw refuse(`${field}.protocol is ${backend.protocol}, but the frontend's is ${protocol}`);
   return {
     addresses: [ip], state: backend.state ?? 'active', weight: backend.weight ?? DEFAULT_WEIGHT,
@@ -70,7 +77,7 @@ export const apiServiceObjects = (record: ApiServiceRecord): ServiceObjects => {
   const service = defineService({
     namespace: API_NAMESPACE, name: String(id), frontends: [frontend], createdAt: created, affinityTimeout: flags.sessionAffinity ?? 0,
     externalTrafficPolicy: flags.extTrafficPolicy ?? 'Cluster', internalTrafficPolicy: flags.intTrafficPolicy ?? 'Cluster',
-    sourceRanges: rangesOf(flags.sourceRanges ?? []), sourceRangePolicy: flags.sourceRangesPolicy ?? 'allow',
+    sourceRanges: rangesOf(flags.sourceRanges ?? [], family), sourceRangePolicy: flags.sourceRangesPolicy ?? 'allow',
     ...(flags.algorithm && { algorithm: flags.algorithm }), ...(flags.forwardingMode && { forwardingMode: flags.forwardingMode }),
     ...(flags.healthCheck && { healthCheck: flags.healthCheck }),
     ...(flags.healthCheckNodePort !== undefined && flags.healthCheckNodePort > 0 && { healthCheckNodePort: flags.healthCheckNodePort }),

@@ -123,7 +123,9 @@ class StoredServiceFiles implements ServiceFiles {
       for (const issue of found) this.#logger.warn({ file: name }, formatServiceIssue(issue));
       return { name, status: 'accepted', issues: found, objects, acceptedText: content.text, content };
     }
-    for (const issue of found) this.#logger.error({ file: name }, formatServiceIssue(issue));
+    // One that is looked at again because of another file, and is as it was, has been told of.
+    const told = new Set(before && sameContent(before.content, content) ? before.issues.map(formatServiceIssue) : []);
+    for (const text of found.map(formatServiceIssue)) if (!told.has(text)) this.#logger.error({ file: name }, text);
     if (before?.acceptedText !== undefined) return { ...before, status: 'last-accepted', issues: found, content };
     return { name, status: 'rejected', issues: found, objects: NO_OBJECTS, acceptedText: undefined, content };
   }

@@ -27,7 +27,7 @@ const SHOWN = 10;
 /** What stands in the way of services, by key of the service and by id. */
 const problemIndex = (problems: readonly LoadBalancerProblem[], report: ServiceApplyReport | undefined) => {
   const byKey = new Map<string, string>();
-  for (const { key, severity, message } of problems) if (severity === 'error') byKey.set(key, byKey.has(key) ? `${byKey.get(key)}; ${message}` : message);
+  for (const { key, severity, message, remedy } of problems) if (severity === 'error') byKey.set(key, `${byKey.has(key) ? `${byKey.get(key)}; ` : ''}${message} (${remedy})`);
   const byId = new Map((report?.failures ?? []).map(({ id, message }) => [id, message] as const));
   return (key: string, id: number): string | undefined => byKey.get(key) ?? byId.get(id);
 };

@@ -45,6 +45,7 @@ describe('loadConfig', () => {
     ['a duration without unit', [['bpf-ct-timeout-regular-any', '60']], {}, /a duration such as 60s/],
     ['no family at all', [['enable-ipv4', 'false'], ['enable-ipv6', 'false']], {}, /endpoints need one/],
     ['a ring that is no power of two', [['bpf-events-size', '5000']], {}, /power of two/],
+    ['a word that is none of those allowed', [['bpf-lb-algorithm', 'maglv']], {}, /bpf-lb-algorithm is "maglv", but has to be one of random, maglev$/],
     ['a bad value in the environment', [], { CILIUM_ENABLE_POLICY: 'often' }, /environment CILIUM_ENABLE_POLICY: enable-policy is "often"/],
   ] as [string, [string, string][], Record<string, string>, RegExp][])('refuses %s, naming its place', (_, flags, environment, message) => {
     expect(() => load(flags, environment)).toThrow(message);
@@ -56,7 +57,7 @@ describe('loadConfig', () => {
   });
 
   it('names a folder that is missing', () => {
-    expect(() => load([], {}, '/does/not/exist')).toThrow(/folder \/does\/not\/exist/);
+    expect(() => load([], {}, '/does/not/exist')).toThrow(/the folder \/does\/not\/exist can not be read; make it, or leave out --config-dir/);
   });
 
   it('only warns of foreign variables, which Kubernetes makes of service names', () => {

@@ -109,6 +109,32 @@ describe('services over the API', () => {
     expect(services.status()).toEqual({ state: 'Ok' });
   });
 
+  it.each([
+    ['a multicast frontend', '224.0.0.1', ['10.1.0.1'], {}, /frontend-address\.ip is 224\.0\.0\.1, which nothing can be sent to; give/],
+    ['a loopback frontend', '127.0.0.1', ['10.1.0.1'], {}, /frontend-address\.ip is 127\.0\.0\.1, which nothing/],
+    ['a loopback backend', '10.96.0.7', ['10.1.0.1', '127.0.0.1'], {}, /backend-addresses\[1\]\.ip is 127\.0\.0\.1, which nothing/],
+    ['a backend at no address', 'fd00::7', ['::'], {}, /backend-addresses\[0\]\.ip is ::, which nothing/],
+    ['every address without a NodePort', '0.0.0.0', ['10.1.0.1'], {}, /only NodePort and HostPort can have; set flags\.type/],
+    ['source ranges of the other family', '10.96.0.7', ['10.1.0.1'], { type: 'LoadBalancer', sourceRanges: ['10.0.0.0/8', 'fd00::/8'] }, /flags\.sourceRanges\[1\] is fd00::\/8, but the frontend has an IPv4 address.*give prefixes of its family/],
+    ['source ranges that are none', '10.96.0.7', ['10.1.0.1'], { type: 'LoadBalancer', sourceRanges: ['10.0.0.0/33'] }, /flags\.sourceRanges\[0\] is "10\.0\.0\.0\/33", which is no prefix/],
+  ] as const)('with %s are refused, naming field and remedy', async (...[, ip, backends, flags, message]) => {
+    await expect(services.put(7, { ...request(ip, ...backends), flags: { ...flags, sourceRanges: 'sourceRanges' in flags ? [...flags.sourceRanges] : [] } })).rejects.toMatchObject({ code: 'invalid', message: expect.stringMatching(message) });
+    expect(services.list()).toEqual([]);
+    expect(await readdir(join(base, 'state', 'service-api'))).toEqual([]);
+  });
+
+  it('that the settings have no room for say which to raise, and the others work', async () => {
+    await services.close();
+    await start([['bpf-lb-map-max', '16'], ['bpf-lb-backend-map-max', '20']]);
+    // Each address takes a place of its own besides, for its other ports.
+    for (let at = 1; at <= 8; at++) expect((await services.put(at, request(`10.96.0.${at}`, '10.1.0.1'))).status.problem).toBeUndefined();
+    expect((await services.put(9, request('10.96.0.9', '10.1.0.1'))).status.problem).toMatch(/no id is left for this frontend: .* \(raise bpf-lb-map-max/);
+    expect((await services.put(1, request('10.96.0.1', ...Array.from({ length: 30 }, (_, at) => `10.1.1.${at + 1}`)))).status.problem).toMatch(/of 30 backends have no place: .* \(raise bpf-lb-backend-map-max/);
+    expect(writer.table()['10.96.0.2:80']).toEqual(['10.1.0.1:8080']);
+    await services.delete(8);
+    expect(services.list().find(({ spec }) => spec.id === 9)?.status.problem).toBeUndefined();
+  });
+
   it('that the kernel has no room for say so, and the others work', async () => {
     writer.report = { changed: true, ended: [], guarded: [], failures: [{ id: 7, address: parseIp('10.96.0.7')!, port: 80, protocol: 6, scope: 'external', reason: 'backends-full', effect: 'reduced', message: 'the map of backends is full' }] };
     expect((await services.put(7, request('10.96.0.7', '10.1.0.1'))).status.problem).toBe('the map of backends is full');

@@ -12,8 +12,10 @@ import { webFile } from './support.ts';
 
 let state: string;
 let files: ServiceFiles;
+let errors: string[];
 const open = async (): Promise<ServiceFiles> => {
-  const opened = createServiceFiles('/services', { records: createDocumentFolder({ folder: join(state, 'service'), asideFolder: join(state, 'aside'), schema: ServiceFileRecord }), logger: silentLogger });
+  errors = [];
+  const opened = createServiceFiles('/services', { records: createDocumentFolder({ folder: join(state, 'service'), asideFolder: join(state, 'aside'), schema: ServiceFileRecord }), logger: { ...silentLogger, error: (_: unknown, text: string) => { errors.push(text); } } });
   await opened.load();
   return opened;
 };
@@ -76,6 +78,15 @@ describe('a file of services', () => {
     expect(shown()).toEqual({ 'a.yaml': ['accepted', 'Service/shop/other'], 'b.yaml': ['accepted', WEB] });
     await files.update(present({ 'b.yaml': webFile() }));
     expect(shown()).toEqual({ 'b.yaml': ['accepted', WEB] });
+  });
+
+  it('that is refused for what another one has is told of once', async () => {
+    await files.update(present({ 'a.yaml': webFile(), 'b.yaml': webFile() }));
+    expect(errors).toEqual(['Service', 'EndpointSlice'].map((kind) => expect.stringMatching(new RegExp(`^b\\.yaml.*${kind}/shop/web.* is defined by a\\.yaml already`)) as unknown));
+    for (const name of ['one', 'two']) await files.update(present({ 'a.yaml': webFile(), 'b.yaml': webFile(), 'c.yaml': webFile({ name }) }));
+    expect(errors).toHaveLength(2);
+    await files.update(present({ 'a.yaml': webFile(), 'b.yaml': webFile({ backends: [] }), 'c.yaml': webFile({ name: 'two' }) }));
+    expect(errors).toHaveLength(4);
   });
 
   it('whose record is corrupt is set aside, and the file itself counts', async () => {

@@ -41,7 +41,7 @@ function sctpPort({ frontend }: PlannedRecord): Finding {
 /** No id is left. */
 export function servicesFull(): Finding {
   const message = 'no id is left for this frontend: the map of services is full';
-  return { code: 'services-full', message, remedy: 'remove services, or spread them over more nodes by node exposure' };
+  return { code: 'services-full', message, remedy: 'raise bpf-lb-map-max (65,535 at most have ids), remove services, or spread them over more nodes by node exposure' };
 }
 
 /** Source ranges have no place. */
@@ -59,5 +59,5 @@ export function idTaken(wish: number, id: number): Finding {
 /** Wildcards have no place. */
 export function wildcardsFull(): Finding {
   const message = 'other ports of its addresses are not refused: the map of frontends is full';
-  return { code: 'services-full', severity: 'warning', message, remedy: 'remove services' };
+  return { code: 'services-full', severity: 'warning', message, remedy: 'raise bpf-lb-map-max, or remove services' };
 }

@@ -138,7 +138,7 @@ function setRun(pool: Pool, run: Uint32Array, shared: Shared): void {
 
 function backendsFull(homeless: number, all: number): Finding {
   const message = `${homeless} of ${all} backends have no place: the map of backends is full`;
-  return { code: 'backends-full', message, remedy: 'raise bpf-lb-map-max, or remove services' };
+  return { code: 'backends-full', message, remedy: 'raise bpf-lb-backend-map-max, or remove backends' };
 }
 
 function runsFull(consequence: string): Finding {

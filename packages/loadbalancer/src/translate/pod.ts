@@ -36,7 +36,7 @@ function readPorts({ containers }: PodObject['spec'], field: Field): readonly Po
     (ports ?? []).map(({ name = '', protocol = 'TCP', containerPort, hostPort = 0, hostIP = '' }, index): PodPort => {
       const at = field.child('containers', container, 'ports', index, 'hostIP');
       const everywhere = hostIP === '' || parseIp(hostIP)?.bytes.every((byte) => byte === 0) === true;
-      const hostIp = everywhere ? undefined : readAddress(hostIP, at);
+      const hostIp = everywhere ? undefined : readAddress(hostIP, at, { loopback: true });
       return { name, protocol, port: containerPort, ...(hostPort === 0 ? {} : { hostPort }), ...(hostIp === undefined ? {} : { hostIp }) };
     }),
   );
