@@ -13,8 +13,6 @@ import { compare } from './compare.ts';
 import type { Scene } from './load.ts';
 import { load } from './load.ts';
 
-/** Packets asked of each set of policies, at most. */
-const PACKETS_PER_SET = 25;
 
 /** How a question is found: by numbers, so that it survives when the policies shrink. */
 interface Ask {
@@ -35,11 +33,11 @@ export function scenes(features: Features): fc.Arbitrary<Scene> {
   return fc.record({ documents: policySets(features), parties, tables, options: options(features) }, plain);
 }
 
-/** Policies, everything that they refer to, and packets: half of them aimed at what the policies are about. */
-export function cases(features: Features): fc.Arbitrary<Case> {
+/** Policies, everything that they refer to, and up to so many packets: half of them aimed at what the policies are about. */
+export function cases(features: Features, packetsPerSet = 25): fc.Arbitrary<Case> {
   const target = fc.record({ entry: fc.nat(), subject: fc.nat(), peer: fc.nat(), aim: aims }, plain);
   const ask = fc.record({ from: fc.nat(), to: fc.nat(), packet: packets(features), target: fc.option(target, { nil: undefined, freq: 2 }) }, plain);
-  return fc.record({ scene: scenes(features), asked: fc.array(ask, { minLength: 1, maxLength: PACKETS_PER_SET, size: 'max' }) }, plain);
+  return fc.record({ scene: scenes(features), asked: fc.array(ask, { minLength: 1, maxLength: packetsPerSet, size: 'max' }) }, plain);
 }
 
 /** Those that are there: addresses of a family that is off are not. */

@@ -54,11 +54,16 @@ export function fillDirectory(directory: PolicyDirectory, { services, groups }: 
   for (const { group, prefixes } of groups) directory.setGroup(groupText(group), prefixes.map(prefix));
 }
 
+const groupTexts = new Map<string, string>();
+
 /** The text by which the library knows a provider's group: what it makes of a policy with that group alone. */
 export function groupText(group: unknown): string {
+  const known = groupTexts.get(JSON.stringify(group));
+  if (known !== undefined) return known;
   const spec = { endpointSelector: {}, egress: [{ toGroups: [group] }] };
   const [resource] = parse([{ apiVersion: 'cilium.io/v2', kind: 'CiliumClusterwideNetworkPolicy', metadata: { name: 'group' }, spec }]);
   const peers: readonly Peer[] = resource!.rules.flatMap((rule) => (rule.peers.kind === 'peers' ? rule.peers.peers : []));
   const [found] = peers.flatMap((peer) => (peer.kind === 'group' ? [peer.group] : []));
+  groupTexts.set(JSON.stringify(group), found!);
   return found!;
 }

@@ -13,8 +13,21 @@ export interface Term {
   readonly values: readonly string[];
 }
 
+type Labels = ReadonlyMap<string, { source: string; value: string }>;
+/** By the families in use. */
+const remembered = new WeakMap<Party, Map<string, Labels>>();
+
 /** Labels as a map by key. */
-export function labelsOf(party: Party, options: Pick<SimOptions, 'ipv4' | 'ipv6'>): ReadonlyMap<string, { source: string; value: string }> {
+export function labelsOf(party: Party, options: Pick<SimOptions, 'ipv4' | 'ipv6'>): Labels {
+  let known = remembered.get(party);
+  if (known === undefined) remembered.set(party, (known = new Map()));
+  const families = `${options.ipv4} ${options.ipv6}`;
+  let labels = known.get(families);
+  if (labels === undefined) known.set(families, (labels = readLabels(party, options)));
+  return labels;
+}
+
+function readLabels(party: Party, options: Pick<SimOptions, 'ipv4' | 'ipv6'>): Labels {
   const labels = new Map<string, { source: string; value: string }>();
   const texts = party.where === 'inside' ? party.labels : [...party.labels, ...worldLabels(party, options)];
   for (const text of texts) {

@@ -17,9 +17,13 @@ export function simulate(context: Context, from: Party, to: Party, packet: SimPa
   };
 }
 
+const remembered = new WeakMap<Context, Entry[]>();
+
 /** The entries of all documents. */
-export function allEntries(context: Context): Entry[] {
-  return context.documents.flatMap((document) => [...entriesOf(document, context)]);
+export function allEntries(context: Context): readonly Entry[] {
+  let entries = remembered.get(context);
+  if (entries === undefined) remembered.set(context, (entries = context.documents.flatMap((document) => [...entriesOf(document, context)])));
+  return entries;
 }
 
 function* entriesOf(document: Json, context: Context): Iterable<Entry> {
