@@ -64,7 +64,7 @@ const layFoundation = async ({ config: { values }, logger, stack }: AgentStart):
   stack.defer(() => { namespaceLock.release(); });
   const journal = openHostJournal(stateDir, logger);
   ensureBpfRoot(values['bpf-root'], journal);
-  const datapath = openDatapath({ logger }, datapathOptions(values));
+  const datapath = openDatapath({ logger }, { ...datapathOptions(values), endpoints: values.mode !== 'lb-only' });
   // Whoever waits for it hears of a failure; if something else fails before, nobody waits.
   datapath.catch(() => undefined);
   stack.defer(async () => (await datapath.catch(() => undefined))?.close());

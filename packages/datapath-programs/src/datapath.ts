@@ -20,6 +20,8 @@ export interface DatapathOptions {
   /** A folder on a bpffs, this agent's own; created if it does not exist. Maps lie in it, programs in `programs/`. */
   readonly bpfRoot: string;
   readonly config?: DatapathConfig;
+  /** False: there are no endpoints here; only the maps are made, which other objects share, and nothing is verified. Default true. */
+  readonly endpoints?: boolean;
   /** Sizes other than the objects' own. A pinned map of another size is an error, since re-creating it would lose it. */
   readonly sizes?: MapSizes;
 }
@@ -66,11 +68,17 @@ export interface ForeignFilter {
   readonly programId: number;
 }
 
+/** The programs of endpoints' devices. Reading one throws DatapathError `not-loaded` where the datapath was opened without. */
+export interface EndpointPrograms {
+  readonly fromContainer: Program;
+  readonly toContainer: Program;
+}
+
 /** The datapath in the kernel: loaded programs, pinned maps. Owns file descriptors; what it pinned and attached outlives it. */
 export interface Datapath extends AsyncDisposable {
   /** The maps by pin name, for reading. Writing is apply()'s alone. */
   readonly maps: Readonly<Record<ObjectMapName<'bpf_lxc'>, BpfMap>>;
-  readonly programs: { readonly fromContainer: Program; readonly toContainer: Program };
+  readonly programs: EndpointPrograms;
   /** What was in force when the datapath was opened. */
   readonly restored: RestoredState;
   /** Brings the kernel to the desired state; see DesiredState. Calls are served one after the other. Rejects only when the kernel refuses what should work. */

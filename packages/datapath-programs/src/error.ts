@@ -4,6 +4,7 @@ import { CiliumError } from '@cilium-ts/core';
 export type DatapathErrorCode =
   | 'object-missing'
   | 'load-failed'
+  | 'not-loaded'
   | 'layout-mismatch'
   | 'feature-missing'
   | 'not-permitted'

@@ -5,6 +5,7 @@ export type {
   Datapath,
   DatapathDependencies,
   DatapathOptions,
+  EndpointPrograms,
   EventBatch,
   ForeignFilter,
   MapSizes,

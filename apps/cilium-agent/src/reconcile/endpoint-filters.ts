@@ -26,10 +26,11 @@ const CHUNK = 32;
 /** The programs on endpoints' devices. Whose they are is told by the program, so that filters of others are never mistaken for them. */
 export const createFilterKind = ({ netlink, datapath, logger }: { readonly netlink: Netlink; readonly datapath: Pick<Datapath, 'attach' | 'programs'>; readonly logger: Logger }): Kind<KeptFilters> => {
   const desired = createTable<KeptFilters>({ name: 'endpoint-filters', key: ({ key }) => key });
-  const programs = [[TC_PARENT.ingress, datapath.programs.fromContainer.info.id], [TC_PARENT.egress, datapath.programs.toContainer.info.id]] as const;
+  // Asked for by the first endpoint: where there are none, there may be no such programs.
+  const programs = () => [[TC_PARENT.ingress, datapath.programs.fromContainer.info.id], [TC_PARENT.egress, datapath.programs.toContainer.info.id]] as const;
 
   const whole = async ({ index }: KeptFilters): Promise<boolean> => {
-    const found = await Promise.all(programs.map(async ([parent, id]) => (await netlink.listFilters({ link: ifIndex(index), parent })).some(({ bpf }) => bpf?.programId === id)));
+    const found = await Promise.all(programs().map(async ([parent, id]) => (await netlink.listFilters({ link: ifIndex(index), parent })).some(({ bpf }) => bpf?.programId === id)));
     return found.every(Boolean);
   };
   return {

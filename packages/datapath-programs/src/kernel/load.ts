@@ -103,7 +103,7 @@ function pinObject<Name extends ObjectName, ProgramName extends string>(object: 
     const programs = Object.fromEntries(selection.programs.map((name) => [name, object.program(name)])) as Record<ProgramName, Program>;
     for (const name of selection.programs) replacePin(join(bpfRoot, 'programs', name), programs[name]);
     const instructions = selection.programs.reduce((sum, name) => sum + programs[name].info.verifiedInstructions, 0);
-    logger.info({ object: selection.object, bpfRoot, reusedMaps: pinned.size, instructions }, 'programs loaded');
+    logger.info({ object: selection.object, bpfRoot, reusedMaps: pinned.size, instructions }, selection.programs.length > 0 ? 'programs loaded' : 'maps made, no program loaded');
     return { maps, programs, close: () => object.close() };
   } catch (cause) {
     object.close();

@@ -2,6 +2,7 @@ import { silentLogger, type Logger } from '@cilium-ts/core';
 import type { ObjectMapName } from '@cilium-ts/datapath-layout';
 import { membarrierGlobal, type BpfMap, type MappedArray } from 'libbpf-napi';
 import type { Datapath, DatapathDependencies, DatapathOptions } from '../datapath.ts';
+import { DatapathError } from '../error.ts';
 import type { DatapathStore, WordArray } from '../ports.ts';
 import { dumpAddresses, dumpFlows, dumpMetrics, dumpPolicy } from '../read/dump.ts';
 import { readEvents } from '../read/events.ts';
@@ -36,7 +37,24 @@ interface LoadedDatapath {
   close(): void;
 }
 
+function notLoaded(): never {
+  throw new DatapathError('not-loaded', 'attach to an endpoint: the datapath was opened without the programs of endpoints; open it with `endpoints: true`');
+}
+
+const NOT_LOADED: Datapath['programs'] = {
+  get fromContainer() {
+    return notLoaded();
+  },
+  get toContainer() {
+    return notLoaded();
+  },
+};
+
 async function loadDatapath(options: DatapathOptions, logger: Logger): Promise<LoadedDatapath> {
+  if (options.endpoints === false) {
+    const { maps, close } = await loadObject({ object: 'bpf_lxc', programs: [] }, options, logger);
+    return { maps, programs: NOT_LOADED, close };
+  }
   const { maps, programs, close } = await loadObject({ object: 'bpf_lxc', programs: ['cil_from_container', 'cil_to_container'] }, options, logger);
   return { maps, programs: { fromContainer: programs.cil_from_container, toContainer: programs.cil_to_container }, close };
 }
@@ -61,7 +79,7 @@ function datapathOf(loaded: LoadedDatapath, { store, writer, logger }: Parts): D
     restored: writer.restored,
     apply: (desired) => writer.apply(desired),
     settled: () => writer.settled(),
-    attach: (_slot, ifindex) => attachPrograms(ifindex, loaded.programs),
+    attach: (_slot, ifindex) => attachPrograms(ifindex, { fromContainer: loaded.programs.fromContainer, toContainer: loaded.programs.toContainer }),
     detach: (ifindex) => void detachPrograms(ifindex),
     events: (eventOptions = {}) => readEvents(loaded.maps.cilium_events, eventOptions),
     metrics: () => dumpMetrics(loaded.maps.cilium_metrics),

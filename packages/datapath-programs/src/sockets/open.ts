@@ -61,13 +61,14 @@ export async function openSocketLoadBalancer(dependencies: DatapathDependencies,
     close();
     throw error;
   }
-  const backends = maps.cilium_backends.mmap();
+  // all of a mapping counts as this process's memory: who does not ask has none
+  let backends: MappedArray | undefined;
   const loadBalancer: SocketLoadBalancer = {
     cgroup: options.cgroup,
     maps,
     programs,
     sockets: () => Array.from(maps.cilium_sockets.entries(), ([key, value]) => decodeSocket(decodeBytes(socketKey, key), decodeBytes(socketPeer, value))),
-    terminate: (termination) => terminateSockets({ sockets: maps.cilium_sockets, isGone: (index, generation) => backendGeneration(backends, index) !== generation }, termination),
+    terminate: (termination) => terminateSockets({ sockets: maps.cilium_sockets, isGone: (index, generation) => backendGeneration((backends ??= maps.cilium_backends.mmap()), index) !== generation }, termination),
     isAttached: () => hasSockets(options.bpfRoot, options.cgroup, programs),
     attach: () => attachSockets(options.bpfRoot, options.cgroup, programs),
     detach: () => void detachSockets(options.bpfRoot),

@@ -1,7 +1,8 @@
 import { silentLogger } from '@cilium-ts/core';
 import { createDatapathRig, ethernet, icmp, ipv4, ipv6, packet, tcp, type DatapathRig } from '@cilium-ts/testkit';
 import { attachTc, createClsact, detachTc, queryTc } from 'libbpf-napi';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cleanupDatapath, openDatapath, type Datapath, type DatapathOptions, type DesiredState, type Slot } from '../../src/index.ts';
 import { filterSlot } from '../../src/kernel/attach.ts';
@@ -38,6 +39,20 @@ describe('openDatapath', () => {
     expect(rig.datapath.dumpPolicy(2 as Slot)).toContainEqual(expect.objectContaining({ direction: 'ingress', identity: 300 }));
     expect(rig.datapath.dumpAddresses().map(({ cidr }) => cidr).sort()).toEqual(['10.0.0.1/32', '10.0.0.2/32', 'fd00::1/128', 'fd00::2/128']);
     expect(rig.datapath.metrics()).toContainEqual(expect.objectContaining({ reason: 133, direction: 'ingress', packets: 2n }));
+  });
+
+  it('without endpoints makes the maps that others share, and has no program verified', async () => {
+    const bpfRoot = join(rig.bpfRoot, 'alone');
+    await using datapath = await openDatapath({}, options(bpfRoot, { endpoints: false }));
+    try {
+      expect([existsSync(join(bpfRoot, 'cilium_flows')), readdirSync(join(bpfRoot, 'programs'))]).toEqual([true, []]);
+      expect(await datapath.apply(world([]))).toMatchObject({ failures: [] });
+      expect(() => datapath.programs.fromContainer).toThrow('opened without the programs of endpoints');
+      expect(() => datapath.attach(1 as Slot, device(1))).toThrow('opened without the programs of endpoints');
+      expect((await datapath.services()).dump()).toEqual([]);
+    } finally {
+      cleanupDatapath({ bpfRoot });
+    }
   });
 
   it('reports what happened', async () => {
