@@ -13,7 +13,7 @@ export interface AgentOptions {
   /** Command to run instead of the built agent; the flags are appended. */
   readonly command?: readonly string[] | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
-  /** How long it may take to answer its health check; 20,000 if absent. */
+  /** How long it may take to answer its health check; 120,000 if absent: emulated machines need a minute. */
   readonly timeoutMs?: number | undefined;
   /** Resolve once the process runs, without waiting for readiness. */
   readonly doNotWait?: boolean | undefined;
@@ -47,7 +47,7 @@ export interface AgentPlace {
   readonly folders: NodeFolders;
 }
 
-const DEFAULT_TIMEOUT_MS = 20_000;
+const DEFAULT_TIMEOUT_MS = 120_000;
 const POLL_MS = 5;
 
 /** src/ and dist/ are both one level below tools/testbed. */
