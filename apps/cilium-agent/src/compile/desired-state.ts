@@ -3,9 +3,10 @@ import { RESERVED } from '@cilium-ts/identity';
 import { asSlot } from '@cilium-ts/datapath-programs';
 import type { DesiredAddress, DesiredEndpoint, DesiredState, Slot } from '@cilium-ts/datapath-programs';
 import { PolicyModelError } from '@cilium-ts/policy-model';
-import type { CompiledPolicy, PolicyCompiler } from '@cilium-ts/policy-model';
+import type { CompiledPolicy, PolicyOptions } from '@cilium-ts/policy-model';
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import { auditOption } from '../endpoint/endpoint.ts';
+import type { PolicyFollower } from './policy-follower.ts';
 
 /** What the desired state is made from. */
 export interface DesiredSources {
@@ -13,10 +14,10 @@ export interface DesiredSources {
   readonly reserved: readonly Identity[];
   readonly identities: IdentityAllocator;
   readonly ipcache: IpCache;
-  readonly compiler: PolicyCompiler;
+  readonly follower: PolicyFollower;
+  readonly options: PolicyOptions;
   /** Why an identity has to be locked down, if it has to. */
   readonly lockdown: (identity: Identity) => string | undefined;
-  readonly audit: boolean;
 }
 
 /** What one endpoint gets, for its status. */
@@ -46,7 +47,7 @@ const addressesOf = (ipcache: IpCache): ReadonlyMap<string, DesiredAddress> => {
   return addresses;
 };
 
-/** Compiles policies once per identity, and keeps the last desired addresses while nothing in the ipcache changes. */
+/** Compiles policies once per identity and change, and keeps the last desired addresses while nothing in the ipcache changes. */
 export const createDesiredStateBuilder = (): ((sources: DesiredSources) => Compiled) => {
   let addresses: { readonly revision: number; readonly ipcache: IpCache; readonly value: ReadonlyMap<string, DesiredAddress> } | undefined;
   return (sources) => {
@@ -55,14 +56,14 @@ export const createDesiredStateBuilder = (): ((sources: DesiredSources) => Compi
     if (addresses?.ipcache !== sources.ipcache || addresses.revision !== sources.ipcache.revision) {
       addresses = { ipcache: sources.ipcache, value: addressesOf(sources.ipcache), revision: sources.ipcache.revision };
     }
-    const compiled = new Map<number, EndpointOutcome>();
+    const installed = [...sources.endpoints].filter((endpoint) => endpoint.installed);
+    const compiled = policiesOf(installed, peers, sources);
     const endpoints = new Map<Slot, DesiredEndpoint>();
     const outcomes = new Map<number, EndpointOutcome>();
-    for (const endpoint of sources.endpoints) {
-      if (!endpoint.installed) continue;
-      const outcome = endpoint.device === 'up' ? policyOf(endpoint.identity, peers, sources, compiled) : CLOSED[endpoint.device];
+    for (const endpoint of installed) {
+      const outcome = endpoint.device === 'up' ? compiled.get(endpoint.identity.id)! : CLOSED[endpoint.device];
       outcomes.set(endpoint.id, outcome);
-      endpoints.set(asSlot(endpoint.slot), desiredEndpoint(endpoint, outcome.policy, sources.audit));
+      endpoints.set(asSlot(endpoint.slot), desiredEndpoint(endpoint, outcome.policy, sources.options.auditMode === true));
     }
     return { desired: { endpoints, addresses: addresses.value }, outcomes };
   };
@@ -73,19 +74,24 @@ const CLOSED = {
   gone: { policy: 'locked-down', lockdown: 'its device is gone' },
 } as const satisfies Record<string, EndpointOutcome>;
 
-const policyOf = (subject: Identity, peers: readonly Identity[], sources: DesiredSources, compiled: Map<number, EndpointOutcome>): EndpointOutcome => {
-  const known = compiled.get(subject.id);
-  if (known) return known;
-  const outcome = compileOne(subject, peers, sources);
-  compiled.set(subject.id, outcome);
-  return outcome;
+/** What the endpoints of each identity get. */
+const policiesOf = (endpoints: readonly Endpoint[], peers: readonly Identity[], { follower, options, lockdown }: DesiredSources): ReadonlyMap<number, EndpointOutcome> => {
+  const outcomes = new Map<number, EndpointOutcome>();
+  const subjects = new Map<number, Identity>();
+  for (const { identity, device } of endpoints) {
+    if (device !== 'up' || subjects.has(identity.id) || outcomes.has(identity.id)) continue;
+    const why = lockdown(identity);
+    if (why === undefined) subjects.set(identity.id, identity);
+    else outcomes.set(identity.id, { policy: 'locked-down', lockdown: why });
+  }
+  const policyOf = follower.follow({ options, peers, subjects: subjects.values() });
+  for (const subject of subjects.values()) outcomes.set(subject.id, compiledOutcome(() => policyOf(subject.id)));
+  return outcomes;
 };
 
-const compileOne = (subject: Identity, peers: readonly Identity[], { lockdown, compiler }: DesiredSources): EndpointOutcome => {
-  const why = lockdown(subject);
-  if (why !== undefined) return { policy: 'locked-down', lockdown: why };
+const compiledOutcome = (compile: () => CompiledPolicy): EndpointOutcome => {
   try {
-    return { policy: compiler.compile(subject, peers), lockdown: undefined };
+    return { policy: compile(), lockdown: undefined };
   } catch (error) {
     if (error instanceof PolicyModelError) return { policy: 'locked-down', lockdown: error.message };
     throw error;

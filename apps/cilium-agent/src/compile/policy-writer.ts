@@ -12,6 +12,7 @@ import type { PolicySet } from '../policy/policy-set.ts';
 import { createCommitLoop } from './commit-loop.ts';
 import { createDesiredStateBuilder } from './desired-state.ts';
 import type { Compiled } from './desired-state.ts';
+import { createPolicyFollower } from './policy-follower.ts';
 import { noRuns, retryDelay } from './recurring.ts';
 import type { RecurringStats } from './recurring.ts';
 
@@ -96,13 +97,12 @@ const createRunStats = (options: { readonly observe: PolicyWriterDeps['observe']
 const createCompileStep = (deps: PolicyWriterDeps): (() => { readonly compiled: Compiled; readonly revision: number }) => {
   const { endpoints, policies, identities, ipcache, reserved } = deps;
   const build = createDesiredStateBuilder();
+  const follower = createPolicyFollower(policies.repository);
   const updatePrefixes = createPrefixSource(ipcache, deps.families);
   return () => {
     updatePrefixes(policies);
     const { revision } = policies.repository;
-    const options = deps.options();
-    const compiler = policies.repository.compiler(options);
-    const compiled = build({ endpoints, reserved, identities, ipcache, compiler, lockdown: (identity) => policies.lockdown(identity), audit: options.auditMode === true });
+    const compiled = build({ endpoints, reserved, identities, ipcache, follower, options: deps.options(), lockdown: (identity) => policies.lockdown(identity) });
     return { compiled, revision };
   };
 };
