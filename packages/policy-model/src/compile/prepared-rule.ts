@@ -15,7 +15,7 @@ export interface PreparedRule {
   readonly place: RulePlace;
   /** Grows with every rule that is prepared: tells apart what a rule was before and after a change. */
   readonly number: number;
-  /** Whether it is about the node itself; such a rule is about no other endpoint. */
+  /** Whether it is about the node itself, by a nodeSelector; such a rule is about no other endpoint, and no other about the node. */
   readonly selectsHost: boolean;
   /** Selectors of peers that do not choose everybody. */
   readonly peers: readonly Selector[];
@@ -74,7 +74,7 @@ export function prepareRule(rule: Rule, place: RulePlace, { options, references,
   for (const chosen of selectByAddress(blocksByAddress(rule, options), rule.action, references.directory)) selectors.set(chosen.text, chosen);
   const [peerTerms, namedPeerTerms] = selectors.size > 0 ? termsOf(rule, true) : NO_TERMS;
   const [anyTerms, namedAnyTerms] = everybody ? termsOf(rule, false) : NO_TERMS;
-  const selectsHost = rule.subject.requirements.some(({ source, key, operator }) => source === 'reserved' && key === 'host' && (operator === 'Exists' || operator === 'In'));
+  const selectsHost = rule.subject.requirements.some(({ source, key, operator }) => source === 'reserved' && key === 'host' && operator === 'Exists');
   return { rule, place, number: number(), selectsHost, peers: [...selectors.values()], peerTerms, anyTerms, namedPeerTerms, namedAnyTerms };
 }
 

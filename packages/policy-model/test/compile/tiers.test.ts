@@ -102,11 +102,11 @@ describe('modes', () => {
 
   test('the host is an endpoint with the host firewall alone, and then for rules that name it alone', () => {
     const host = reserved('host');
-    const rules = resource('rules', { subject: { 'reserved:host': '' }, ports: [port(22)] }, { subject: {}, ports: [port(80)] });
+    const rules = resource('rules', { node: true, ports: [port(22)] }, { subject: {}, ports: [port(80)] }, { subject: { 'reserved:host': '' }, ports: [port(443)] });
     expect(compiled([rules]).policy(host, web).ingress.enforced).toBe(false);
     const options = { hostFirewall: true };
     expect(compiled([rules], { options }).verdict('ingress', host, web, 22).action).toBe('allow');
-    expect(compiled([rules], { options }).verdict('ingress', host, web, 80).action).toBe('deny-default');
+    for (const other of [80, 443]) expect(compiled([rules], { options }).verdict('ingress', host, web, other).action).toBe('deny-default');
     expect(compiled([rules], { options }).verdict('ingress', db, web, 80).action).toBe('allow');
     expect(compiled([rules], { options }).verdict('ingress', db, web, 22).action).toBe('deny-default');
   });

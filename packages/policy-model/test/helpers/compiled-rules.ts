@@ -1,6 +1,6 @@
 import { parseCidr } from '@cilium-ts/core';
 import type { Identity } from '@cilium-ts/identity';
-import { selectorFromLabelSelector } from '@cilium-ts/identity';
+import { selector, selectorFromLabelSelector } from '@cilium-ts/identity';
 import type { NamedPort, Peer, PolicyDirectory, PolicyOptions, PolicyResource, PortTerm, ProxyRules, Rule, RowVerdict, Tier } from '../../src/index.ts';
 import { DEFAULT_POLICY_OPTIONS, compilePolicy, createPolicyDirectory, createPolicyRepository, lookupRow, rowForPeer } from '../../src/index.ts';
 
@@ -37,6 +37,8 @@ export interface RuleText {
   priority?: number;
   index?: number;
   subject?: Record<string, string>;
+  /** About the node itself, instead of a subject. */
+  node?: boolean;
   peers?: Peer[] | 'any';
   ports?: PortTerm[];
   defaultDeny?: boolean;
@@ -57,7 +59,7 @@ function ruleOf(key: string, text: RuleText, index: number): Rule {
     action,
     tier,
     ...(tier !== 'normal' && { order: { priority: text.priority ?? 0, index: text.index ?? index } }),
-    subject: selectorFromLabelSelector({ matchLabels: subject }, { defaultSource: 'any' }),
+    subject: text.node ? selector([{ source: 'reserved', key: 'host', operator: 'Exists', values: [] }]) : selectorFromLabelSelector({ matchLabels: subject }, { defaultSource: 'any' }),
     defaultDeny,
     peers: peers === 'any' ? { kind: 'any' } : { kind: 'peers', peers },
     ports: ports === undefined ? { kind: 'all' } : { kind: 'ports', ports },
