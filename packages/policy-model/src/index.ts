@@ -48,6 +48,8 @@ export type { NameCacheSnapshot } from './fqdn/snapshot.ts';
 export type { ExplainedEnd, ExplanationJson } from './explain/explanation-json.ts';
 export { explanationJson } from './explain/explanation-json.ts';
 export { describeRequest } from './explain/format-explanation.ts';
+export type { ExplainAllRequest, Explanations } from './explain/explain-all.ts';
+export { explainAll } from './explain/explain-all.ts';
 export type { PeerReference, PeerReferenceContext, ResolvedPeer } from './explain/peer-reference.ts';
 export { resolvePeerReference } from './explain/peer-reference.ts';
 export type { KnownPort, KnownService, PolicySource, SourceDirectory } from './explain/policy-source.ts';

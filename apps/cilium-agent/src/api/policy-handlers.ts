@@ -1,9 +1,10 @@
-import type { Issue, PolicyChange, TracePeer } from '@cilium-ts/agent-api';
+import type { Issue, PolicyChange, TraceCandidate, TraceDirection, TraceL7, TracePeer, TraceRule } from '@cilium-ts/agent-api';
+import type { IpAddress } from '@cilium-ts/core';
 import { parseIp } from '@cilium-ts/core';
 import { RESERVED, selectorMatches } from '@cilium-ts/identity';
 import type { Identity } from '@cilium-ts/identity';
-import { explain, parseProtocol, resourceKey } from '@cilium-ts/policy-model';
-import type { DirectionExplanation, PolicyIssue } from '@cilium-ts/policy-model';
+import { PolicyModelError, explainAll, parseProtocol, resolvePeerReference, resourceKey } from '@cilium-ts/policy-model';
+import type { Candidate, DirectionExplanation, ExplainAllRequest, L7Request, PolicyIssue, RuleReference } from '@cilium-ts/policy-model';
 import type { AgentState } from '../agent-state.ts';
 import { endpointLabels } from '../endpoint/labels.ts';
 import { AgentError } from '../error.ts';
@@ -26,7 +27,7 @@ const commitChange = async (state: AgentState, change: { readonly resources: rea
 };
 
 /** The identity that a traced end has. */
-export const tracePeer = (state: AgentState, peer: TracePeer): Identity => {
+export const tracePeer = (state: AgentState, peer: Exclude<TracePeer, { service: string } | { name: string }>): Identity => {
   if ('endpoint' in peer) return state.endpoints.find(String(peer.endpoint)).identity;
   if ('identity' in peer) return state.identityOf(peer.identity);
   if ('labels' in peer) {
@@ -40,9 +41,22 @@ export const tracePeer = (state: AgentState, peer: TracePeer): Identity => {
   return state.endpoints.byAddress(ip.text)?.identity ?? state.ipcache.lookup(ip);
 };
 
-const directionView = ({ verdict, enforced, reason, deciding }: DirectionExplanation) => ({
+const ruleView = ({ column: _, labels, ...rule }: RuleReference): TraceRule => ({ ...rule, ...(labels !== undefined && { labels: [...labels] }) });
+
+const candidateView = ({ rule, outcome, detail, effect, shadow, l7 }: Candidate): TraceCandidate => ({
+  rule: ruleView(rule), outcome, detail,
+  ...(effect !== undefined && { effect }),
+  ...(shadow !== undefined && { shadow: { why: shadow.why, ...(shadow.by !== undefined && { by: ruleView(shadow.by) }) } }),
+  ...(l7 !== undefined && { l7: { parser: l7.parser, detail: l7.detail, ...(l7.matches !== undefined && { matches: l7.matches }), ...(l7.index !== undefined && { index: l7.index }) } }),
+});
+
+const directionView = ({ verdict, enforced, reason, deciding, redirect, defaultDeny, log, candidates }: DirectionExplanation): TraceDirection => ({
   verdict, enforced, reason,
-  ...(deciding && { rule: { resource: deciding.resource, line: deciding.line, field: deciding.field, ...(deciding.file !== undefined && { file: deciding.file }) } }),
+  ...(deciding !== undefined && { rule: ruleView(deciding) }),
+  ...(redirect !== undefined && { redirect: { parser: redirect.parser, ...(redirect.passes !== undefined && { passes: redirect.passes }), ...(redirect.serverNames !== undefined && { 'server-names': [...redirect.serverNames] }) } }),
+  ...(defaultDeny !== undefined && { 'default-deny': { why: defaultDeny.why, rules: defaultDeny.rules.map(ruleView) } }),
+  log: [...log],
+  candidates: candidates.map(candidateView),
 });
 
 const identityView = ({ id, labels }: Identity) => ({ identity: id, labels: labels.toStrings() });
@@ -59,6 +73,42 @@ const selectors = (state: AgentState) => {
   }
   const identities = state.allIdentities();
   return [...users].map(([selector, { count, matches }]) => ({ selector, users: count, identities: identities.filter(matches).map(({ id }) => id as number) }));
+};
+
+/** What the question says besides its ends. */
+const traceDetails = (body: Parameters<PolicyHandlers['tracePolicy']>[0]['body']): Pick<ExplainAllRequest, 'port' | 'portName' | 'icmpType' | 'serverName' | 'l7'> => ({
+  ...(body.port !== undefined && { port: body.port }),
+  ...(body['port-name'] !== undefined && { portName: body['port-name'] }),
+  ...(body['icmp-type'] !== undefined && { icmpType: body['icmp-type'] }),
+  ...(body['server-name'] !== undefined && { serverName: body['server-name'] }),
+  ...(body.l7 !== undefined && { l7: requestOf(body.l7) }),
+});
+
+const requestOf = (l7: TraceL7): L7Request => {
+  if ('dns' in l7 || 'generic' in l7) return l7;
+  if ('http' in l7) {
+    const { method, path, host, headers } = l7.http;
+    return { http: { method, path, ...(host !== undefined && { host }), ...(headers !== undefined && { headers }) } };
+  }
+  const { 'api-key': apiKey, 'api-version': apiVersion, 'client-id': clientId, topics } = l7.kafka;
+  return { kafka: { apiKey, ...(apiVersion !== undefined && { apiVersion }), ...(clientId !== undefined && { clientId }), ...(topics !== undefined && { topics }) } };
+};
+
+/** What the model finds wrong with a question is the asker's fault. */
+const refusing = <T>(ask: () => T): T => {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof RangeError || (error instanceof PolicyModelError && error.code === 'unknown-peer')) throw new AgentError('invalid', `trace policy: ${error.message}`, { cause: error });
+    throw error;
+  }
+};
+
+/** The identities that a traced end has: several behind a service or a name. */
+export const traceIdentities = (state: AgentState, peer: TracePeer): readonly Identity[] => {
+  if (!('service' in peer) && !('name' in peer)) return [tracePeer(state, peer)];
+  const lookup = (address: IpAddress): Identity => state.endpoints.byAddress(address.text)?.identity ?? state.ipcache.lookup(address);
+  return refusing(() => resolvePeerReference(peer, { repository: state.policies.repository, identities: state.allIdentities(), lookup, options: state.policyOptions() })).identities;
 };
 
 type PolicyHandlers = Pick<Handlers, 'getPolicy' | 'putPolicy' | 'deletePolicy' | 'listSelectors' | 'tracePolicy'>;
@@ -95,15 +145,12 @@ export const createPolicyHandlers = (state: AgentState): PolicyHandlers => ({
   },
   listSelectors: () => selectors(state),
   tracePolicy({ body }) {
-    const from = tracePeer(state, body.from);
-    const to = tracePeer(state, body.to);
+    const from = traceIdentities(state, body.from);
+    const to = traceIdentities(state, body.to);
     const protocol = parseProtocol(body.protocol);
     if (protocol === undefined) throw new AgentError('invalid', `trace policy: there is no protocol ${body.protocol}`);
-    const { verdict, egress, ingress, text } = explain({
-      repository: state.policies.repository, from, to, protocol, options: state.policyOptions(),
-      ...(body.port !== undefined && { port: body.port }),
-      ...(body['icmp-type'] !== undefined && { icmpType: body['icmp-type'] }),
-    });
-    return { verdict, from: identityView(from), to: identityView(to), egress: directionView(egress), ingress: directionView(ingress), text };
+    const answer = refusing(() => explainAll({ repository: state.policies.repository, from, to, protocol, options: state.policyOptions(), ...traceDetails(body) }));
+    const { telling, text } = answer;
+    return { verdict: answer.verdict, from: identityView(telling.from), to: identityView(telling.to), egress: directionView(telling.egress), ingress: directionView(telling.ingress), text };
   },
 });

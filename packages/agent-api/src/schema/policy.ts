@@ -53,32 +53,70 @@ export type PolicyChange = z.infer<typeof PolicyChange>;
 export const SelectorIdentityMapping = z.object({ selector: z.string(), identities: z.array(z.number().int()), users: z.number().int() });
 export type SelectorIdentityMapping = z.infer<typeof SelectorIdentityMapping>;
 
-/** One end of a traced connection: exactly one of the four. */
+/** One end of a traced connection: exactly one of these. A service (`namespace/name`) is everybody behind it, a name whatever it leads to. */
 export const TracePeer = z.union([
   z.strictObject({ labels: Labels }),
   z.strictObject({ endpoint: z.union([z.number().int(), z.string()]) }),
   z.strictObject({ identity: z.number().int() }),
   z.strictObject({ ip: z.string() }),
+  z.strictObject({ service: z.string() }),
+  z.strictObject({ name: z.string() }),
 ]);
 export type TracePeer = z.infer<typeof TracePeer>;
+
+/** A request over a traced connection. */
+export const TraceL7 = z.union([
+  z.strictObject({ http: z.strictObject({ method: z.string(), path: z.string(), host: z.string().optional(), headers: z.record(z.string(), z.string()).optional() }) }),
+  z.strictObject({ kafka: z.strictObject({ 'api-key': z.number().int(), 'api-version': z.number().int().optional(), 'client-id': z.string().optional(), topics: z.array(z.string()).optional() }) }),
+  z.strictObject({ dns: z.strictObject({ name: z.string() }) }),
+  z.strictObject({ generic: z.strictObject({ parser: z.string(), fields: z.record(z.string(), z.string()) }) }),
+]);
+export type TraceL7 = z.infer<typeof TraceL7>;
 
 /** Body of `POST /policy/trace`: may `from` open this to `to`? ICMP takes `icmp-type`, protocols without ports take neither. */
 export const TraceRequest = z.strictObject({
   from: TracePeer, to: TracePeer,
   protocol: z.enum(['TCP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6']).default('TCP'),
   port: z.number().int().min(0).max(65_535).optional(),
+  'port-name': z.string().optional(),
   'icmp-type': z.number().int().min(0).max(255).optional(),
+  l7: TraceL7.optional(),
+  'server-name': z.string().optional(),
 });
 export type TraceRequest = z.input<typeof TraceRequest>;
 
 /** The rule that decides: where it stands in which file. */
-export const TraceRule = z.object({ resource: z.string(), file: z.string().optional(), line: z.number().int().optional(), field: z.string().optional() });
+export const TraceRule = z.object({
+  resource: z.string(), file: z.string().optional(), line: z.number().int().optional(), field: z.string().optional(),
+  action: z.enum(['allow', 'deny', 'pass']).optional(), entry: z.string().optional(), index: z.number().int().optional(), tier: z.enum(['admin', 'normal', 'baseline']).optional(), priority: z.number().int().optional(),
+  labels: z.array(z.string()).optional(), log: z.string().optional(), description: z.string().optional(),
+});
+export type TraceRule = z.infer<typeof TraceRule>;
+
+/** A rule that selects the endpoint, and what it had to do with the verdict. */
+export const TraceCandidate = z.object({
+  rule: TraceRule,
+  outcome: z.enum(['matched', 'peer', 'port', 'nobody']),
+  detail: z.string(),
+  effect: z.enum(['decides', 'agrees', 'redirects', 'passes', 'shadowed']).optional(),
+  shadow: z.object({ why: z.string(), by: TraceRule.optional() }).optional(),
+  l7: z.object({ parser: z.string(), matches: z.boolean().optional(), index: z.number().int().optional(), detail: z.string() }).optional(),
+});
+export type TraceCandidate = z.infer<typeof TraceCandidate>;
 
 /** What one direction of the policy says. */
-export const TraceDirection = z.object({ verdict: z.enum(['allowed', 'denied']), enforced: z.boolean(), reason: z.string(), rule: TraceRule.optional() });
+export const TraceDirection = z.object({ 
+  verdict: z.enum(['allowed', 'denied']), enforced: z.boolean(), reason: z.string(), rule: TraceRule.optional(),
+  /** The proxy that takes the connection, and whether it lets the request pass where that is known. */
+  redirect: z.object({ parser: z.string(), passes: z.boolean().optional(), 'server-names': z.array(z.string()).optional() }).optional(),
+  /** Why what no rule allows is denied, and the rules that ask for it. */
+  'default-deny': z.object({ why: z.string(), rules: z.array(TraceRule) }).optional(),
+  log: z.array(z.string()).optional(),
+  candidates: z.array(TraceCandidate).optional(),
+});
 export type TraceDirection = z.infer<typeof TraceDirection>;
 
-/** Answer of `POST /policy/trace`. `text` is the same for people. */
+/** Answer of `POST /policy/trace`. Of ends that are several identities it is the first denied pair, else the first; `text` has all of them, for people. */
 export const TraceResult = z.object({
   verdict: z.enum(['allowed', 'denied']),
   from: z.object({ identity: z.number().int(), labels: Labels }),

@@ -1,0 +1,48 @@
+import { parseCidr, type Cidr } from '@cilium-ts/core';
+import type { PolicyDirectory } from '@cilium-ts/policy-model';
+import { parseAllDocuments } from 'yaml';
+import { CliError } from './failure.ts';
+import type { Io } from './io.ts';
+
+interface Item {
+  readonly kind?: unknown;
+  readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown; readonly labels?: Readonly<Record<string, string>> };
+  readonly spec?: { readonly selector?: Readonly<Record<string, string>> };
+  readonly items?: readonly Item[];
+  readonly subsets?: readonly { readonly addresses?: readonly { readonly ip?: string }[] }[];
+  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[];
+}
+
+/** Tells the directory the Services of a file, and the addresses (Endpoints, EndpointSlice) of those without a selector. Throws {@link CliError}. */
+export function readServices(io: Io, file: string, directory: PolicyDirectory): void {
+  const documents = parseAllDocuments(io.read(file));
+  const broken = documents.flatMap(({ errors }) => errors)[0];
+  if (broken !== undefined) throw new CliError(`--services: ${file}: ${broken.message}`);
+  const items = documents.flatMap((document) => flatten(document.toJS() as Item | null));
+  const services = items.filter(({ kind, metadata }) => kind === 'Service' && typeof metadata?.name === 'string');
+  if (services.length === 0) throw new CliError(`--services: there is no Service in ${file}`);
+  const addresses = new Map<string, Cidr[]>();
+  for (const item of items) {
+    const key = keyOf(item, item.kind === 'EndpointSlice' ? item.metadata?.labels?.['kubernetes.io/service-name'] : item.metadata?.name);
+    const texts = [...(item.subsets ?? []).flatMap((subset) => (subset.addresses ?? []).map(({ ip }) => ip ?? '')), ...(item.endpoints ?? []).flatMap((endpoint) => endpoint.addresses ?? [])];
+    if (texts.length > 0) addresses.set(key, [...(addresses.get(key) ?? []), ...texts.map((text) => parseCidr(text)).filter((prefix) => prefix !== undefined)]);
+  }
+  for (const service of services) {
+    const { metadata, spec } = service;
+    directory.setService({
+      namespace: namespaceOf(service),
+      name: String(metadata!.name),
+      ...(metadata!.labels === undefined ? {} : { labels: metadata!.labels }),
+      ...(spec?.selector === undefined ? {} : { selector: spec.selector }),
+      addresses: addresses.get(keyOf(service, metadata!.name)) ?? [],
+    });
+  }
+}
+
+const namespaceOf = ({ metadata }: Item): string => (typeof metadata?.namespace === 'string' ? metadata.namespace : 'default');
+const keyOf = (item: Item, name: unknown): string => `${namespaceOf(item)}/${String(name)}`;
+
+function flatten(item: Item | null): readonly Item[] {
+  if (item === null || typeof item !== 'object') return [];
+  return Array.isArray(item.items) ? item.items.flatMap(flatten) : [item];
+}
