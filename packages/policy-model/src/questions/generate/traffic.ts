@@ -56,6 +56,7 @@ export class TrafficTable {
   readonly #traffic = new Map<string, Traffic>();
   readonly #byId = new Map<number, KnownIdentity>();
   readonly #byAddress = new Map<string, KnownIdentity>();
+  readonly #byLabels = new Map<string, Workload | undefined>();
   /** Workloads that were seen to ask for names: the others learn of no address. */
   readonly #askers = new Set<string>();
 
@@ -111,10 +112,12 @@ export class TrafficTable {
   }
 
   #add(identity: Identity): Workload | undefined {
-    const workload = workloadOf(identity, this.#options.kind, this.#options.clusterName);
-    if (workload === undefined) return undefined;
-    const known = this.#traffic.get(workload.key);
-    if (known !== undefined) return known.workload;
+    const { text } = identity.labels;
+    if (this.#byLabels.has(text)) return this.#byLabels.get(text);
+    const made = workloadOf(identity, this.#options.kind, this.#options.clusterName);
+    const workload = made === undefined ? undefined : (this.#traffic.get(made.key)?.workload ?? made);
+    this.#byLabels.set(text, workload);
+    if (workload === undefined || this.#traffic.has(workload.key)) return workload;
     this.#traffic.set(workload.key, { workload, peers: { ingress: new Map(), egress: new Map() } });
     return workload;
   }

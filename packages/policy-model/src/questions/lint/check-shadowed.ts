@@ -1,16 +1,18 @@
 import type { Rule } from '../../model/rule.ts';
+import { NAMESPACE_KEY } from '../../model/special-labels.ts';
 import type { LintContext } from './context.ts';
 import { describeRule } from './finding.ts';
 import type { PreparedRule, RulePart } from './prepared.ts';
 import { meansSomebody, peersCover, portsCover, restricts, subjectCovers } from './prepared.ts';
-import { contradiction, mayOverlap } from './selector-logic.ts';
+import { anchorsOf, contradiction, mayOverlap, samplesOf } from './selector-logic.ts';
 
 /** Rules that others make pointless: shadowed, redundant, or letting pass what layer-7 rules would refuse. */
 export function checkShadowed(context: LintContext): void {
   const live = context.rules.filter((prepared) => meansSomebody(prepared) && contradiction(prepared.subject) === undefined);
   const covers = memoizedSubjects();
+  const possible = indexBySubject(live);
   for (const inner of live) {
-    const candidates = live.filter((outer) => outer !== inner && outer.rule.direction === inner.rule.direction && mayMatter(outer.rule, inner.rule) && covers(outer, inner));
+    const candidates = possible(inner).filter((outer) => outer !== inner && mayMatter(outer.rule, inner.rule) && covers(outer, inner));
     const around = candidates.filter((outer) => peersCover(outer, inner));
     const shadow = around.find((outer) => comesFirst(outer.rule, inner.rule) && everyPart(inner, outer));
     if (shadow !== undefined) reportShadowed(context, inner.rule, shadow.rule);
@@ -19,6 +21,25 @@ export function checkShadowed(context: LintContext): void {
 }
 
 const everyPart = (inner: PreparedRule, outer: PreparedRule): boolean => inner.parts.every(({ ports }) => outer.parts.some((part) => portsCover(part.ports, ports)));
+
+/** Rules of the same direction whose subject may include that of a rule: those that list one of its labels, or none. */
+function indexBySubject(rules: readonly PreparedRule[]): (inner: PreparedRule) => PreparedRule[] {
+  const byLabel = new Map<string, PreparedRule[]>();
+  const everywhere = '';
+  for (const prepared of rules) {
+    const { direction } = prepared.rule;
+    for (const label of anchorsOf(prepared.subject, (key) => key === NAMESPACE_KEY) ?? [everywhere]) {
+      const key = `${direction} ${label}`;
+      const list = byLabel.get(key);
+      if (list === undefined) byLabel.set(key, [prepared]);
+      else list.push(prepared);
+    }
+  }
+  return ({ rule, subject }) => {
+    const found = [everywhere, ...samplesOf(subject)].flatMap((label) => byLabel.get(`${rule.direction} ${label}`) ?? []);
+    return found.sort((a, b) => a.index - b.index);
+  };
+}
 
 /** Selectors are compared once for each two texts: many rules share them. */
 function memoizedSubjects(): (outer: PreparedRule, inner: PreparedRule) => boolean {

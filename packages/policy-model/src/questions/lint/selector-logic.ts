@@ -23,7 +23,16 @@ interface KeyFacts {
   clash: string | undefined;
 }
 
-function factsOf(terms: Terms): Map<string, KeyFacts> {
+/** Lists of terms are compared with many others, and never change. */
+const known = new WeakMap<Terms, ReadonlyMap<string, KeyFacts>>();
+
+function factsOf(terms: Terms): ReadonlyMap<string, KeyFacts> {
+  let facts = known.get(terms);
+  if (facts === undefined) known.set(terms, (facts = gatherFacts(terms)));
+  return facts;
+}
+
+function gatherFacts(terms: Terms): Map<string, KeyFacts> {
   const facts = new Map<string, KeyFacts>();
   for (const { source, key, operator, values } of terms) {
     let fact = facts.get(key);
@@ -49,12 +58,12 @@ export function contradiction(terms: Terms): string | undefined {
   for (const [key, fact] of facts) {
     if (fact.clash !== undefined) return `${fact.clash} cannot both be there: a key has one source`;
     if (!fact.present) continue;
-    const term = selector(terms.filter((one) => one.key === key)).text;
-    if (fact.absent.has('any') || fact.absent.has(fact.source)) return `${term}: the label must and must not be there`;
+    const written = (): string => selector(terms.filter((one) => one.key === key)).text;
+    if (fact.absent.has('any') || fact.absent.has(fact.source)) return `${written()}: the label must and must not be there`;
     if (fact.values === undefined) continue;
     const forbidden = [fact.notIn.get('any'), fact.source === 'any' ? undefined : fact.notIn.get(fact.source)];
     const left = [...fact.values].filter((value) => !forbidden.some((values) => values?.has(value)));
-    if (left.length === 0) return `${term}: no value meets all of it`;
+    if (left.length === 0) return `${written()}: no value meets all of it`;
   }
   return namespaceContradiction(terms, facts);
 }
@@ -72,6 +81,12 @@ function namespaceContradiction(terms: Terms, facts: ReadonlyMap<string, KeyFact
 
 /** Whether labels can meet both. */
 export function mayOverlap(a: Terms, b: Terms): boolean {
+  const others = factsOf(b);
+  for (const [key, { values }] of factsOf(a)) {
+    const wanted = values === undefined ? undefined : others.get(key)?.values;
+    // What most pairs differ in.
+    if (wanted !== undefined && ![...values!].some((value) => wanted.has(value))) return false;
+  }
   return contradiction([...a, ...b]) === undefined;
 }
 
@@ -116,6 +131,18 @@ function impliesName(inner: Terms, { key, operator }: Requirement): boolean {
     if (source !== 'fqdn' || given !== 'Exists') return false;
     return name === key || /^\*+\.?$/.test(key) || (!name.includes('*') && matchesFqdn({ pattern: key }, name));
   });
+}
+
+/** Labels one of which everybody who meets the terms has: of the key that tells most, by what `common` says of keys. */
+export function anchorsOf(terms: Terms, common: (key: string) => boolean): string[] | undefined {
+  const listed = [...factsOf(terms)].filter(([, { values }]) => values !== undefined);
+  const anchor = listed.find(([key]) => !common(key)) ?? listed[0];
+  return anchor === undefined ? undefined : [...anchor[1].values!].map((value) => `${anchor[0]}=${value}`);
+}
+
+/** For each key whose values the terms list, one of them. */
+export function samplesOf(terms: Terms): string[] {
+  return [...factsOf(terms)].flatMap(([key, { values }]) => (values === undefined || values.size === 0 ? [] : [`${key}=${[...values][0]!}`]));
 }
 
 /** Whether no address is in both. */
