@@ -11,7 +11,7 @@ export interface Change {
   readonly how: number;
 }
 
-const KINDS = ['put', 'put', 'remove', 'add-identity', 'add-identity', 'remove-identity', 'relabel', 'add-subject', 'add-subject', 'remove-subject', 'service', 'group', 'ports', 'addresses'] as const;
+const KINDS = ['put', 'put', 'remove', 'add-identity', 'add-identity', 'remove-identity', 'relabel', 'add-subject', 'add-subject', 'remove-subject', 'service', 'service', 'group', 'ports', 'ports', 'ports', 'addresses'] as const;
 
 /** Sequences of changes; after each group of them somebody asks what is new. */
 export const changes: fc.Arbitrary<Change[][]> = fc.array(
@@ -68,7 +68,9 @@ export function make(change: Change, choice: Choice, state: State, { repository,
       tracker.removeSubject(identity.id);
       return;
     default: {
-      const [about, tell] = fact(change, choice, identity);
+      // Mostly about somebody who is known.
+      const known = [...state.identities.values()];
+      const [about, tell] = fact(change, choice, how % 4 > 0 && known.length > 0 ? pick(known) : identity);
       state.told.set(about, tell);
       tell(repository.directory);
     }
