@@ -12,17 +12,18 @@ const layer = (source, ...targets) => ({
 /** Who may import whom, from the ground up; docs/architecture.md draws the same picture. */
 const depConstraints = [
   layer('base'),
+  layer('manifest', 'base'),
   layer('maps', 'base'),
   layer('layout', 'base', 'maps'),
   layer('model', 'base'),
-  layer('policy', 'base', 'model'),
-  layer('balancer', 'base'),
+  layer('policy', 'base', 'model', 'manifest'),
+  layer('balancer', 'base', 'manifest'),
   layer('kernel', 'base'),
   layer('dataplane', 'base', 'maps', 'layout', 'kernel'),
   layer('api', 'base'),
-  layer('app', 'base', 'maps', 'layout', 'model', 'policy', 'balancer', 'kernel', 'dataplane', 'api'),
+  layer('app', 'base', 'manifest', 'maps', 'layout', 'model', 'policy', 'balancer', 'kernel', 'dataplane', 'api'),
   layer('test', 'base', 'maps', 'layout', 'kernel', 'dataplane'),
-  layer('tool', 'base', 'maps', 'layout', 'model', 'policy', 'balancer', 'kernel', 'dataplane', 'api', 'test', 'tool'),
+  layer('tool', 'base', 'manifest', 'maps', 'layout', 'model', 'policy', 'balancer', 'kernel', 'dataplane', 'api', 'test', 'tool'),
   { sourceTag: 'platform:pure', onlyDependOnLibsWithTags: ['platform:pure'] },
 ];
 
