@@ -53,7 +53,7 @@ describe('matrix', () => {
     [['nowhere'], 2, 'there is no policy file in nowhere'],
     [['broken.yaml'], 1, 'broken.yaml is not a file that an agent would accept'],
     [['now', '--identities', 'none'], 1, 'read none: no such file'],
-    [['now', '--enable-policy', 'x'], 1, '--enable-policy'],
+    [['now', '--enable-policy', 'x'], 2, '--enable-policy'],
   ])('a wrong call is explained: %j', async (args, code, message) => {
     expect(await matrix(...args)).toMatchObject({ code, out: '', err: expect.stringContaining(message) });
   });
