@@ -1,6 +1,5 @@
-import type { Document, LineCounter, Node } from 'yaml';
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq } from 'yaml';
 import type { FieldPath } from './location.ts';
+import type { YamlEntry, YamlNode } from './yaml/node.ts';
 
 /** 1-based. */
 export interface Position {
@@ -17,43 +16,26 @@ export interface Locator {
   locate(path: FieldPath, point?: 'key' | 'value'): Position;
 }
 
-interface Step {
-  readonly key: Node | undefined;
-  readonly value: Node | undefined;
-}
-
 /** A locator for the resource whose root is at `prefix` of the document. */
-export function createLocator(document: Document, lines: LineCounter, prefix: FieldPath): Locator {
-  const resolve = (node: unknown): Node | undefined => {
-    const target = isAlias(node) ? node.resolve(document) : node;
-    return isNode(target) ? target : undefined;
-  };
+export function createLocator(root: YamlNode, position: (at: number) => Position, prefix: FieldPath): Locator {
   return {
     locate(path, point = 'value') {
-      let best: Node | undefined = isNode(document.contents) ? document.contents : undefined;
-      let current = best;
+      let best = root.at;
+      let current: YamlNode | undefined = root;
       for (const part of [...prefix, ...path]) {
-        const step = descend(resolve(current), part);
-        if (step === undefined) break;
-        best = point === 'value' && isScalar(step.value) ? step.value : (step.key ?? step.value ?? best);
-        current = step.value;
+        const { key, content }: Partial<YamlEntry> = descend(current, part);
+        if (key === undefined && content === undefined) break;
+        best = point === 'value' && content?.kind === 'scalar' ? content.at : (key ?? content)!.at;
+        current = content;
       }
-      const offset = best?.range?.[0] ?? 0;
-      const { line, col } = lines.linePos(offset);
-      return { line: Math.max(line, 1), column: Math.max(col, 1) };
+      return position(best);
     },
   };
 }
 
-function descend(node: Node | undefined, part: string | number): Step | undefined {
-  if (isSeq(node)) {
-    const item: unknown = node.items[Number(part)];
-    return isNode(item) ? { key: undefined, value: item } : undefined;
-  }
-  if (!isMap(node)) return undefined;
-  for (const pair of node.items) {
-    if (!isPair(pair) || !isScalar(pair.key) || String(pair.key.value) !== String(part)) continue;
-    return { key: pair.key, value: isNode(pair.value) ? pair.value : undefined };
-  }
-  return undefined;
+function descend(node: YamlNode | undefined, part: string | number): Partial<YamlEntry> {
+  const { items, entries } = node?.target ?? node ?? {};
+  if (items === undefined) return entries?.get(String(part)) ?? {};
+  const content = items[Number(part)];
+  return content === undefined ? {} : { content };
 }

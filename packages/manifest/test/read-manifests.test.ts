@@ -35,7 +35,7 @@ describe('readManifests', () => {
     const bomb = ['a: &a [x, x, x, x, x, x, x, x]', ...'bcdefghi'.split('').map((name, i) => `${name}: &${name} [${`*${'abcdefgh'[i]}, `.repeat(8)}]`)].join('\n');
     const { values, issues } = read(`kind: Gate\nmetadata: { name: a }\n---\n${bomb}\n`);
     expect(values).toEqual(['Gate Gate/default/a']);
-    expect(issues).toMatchObject([{ code: 'malformed', line: 3 }]);
+    expect(issues).toMatchObject([{ code: 'malformed', line: 7, column: 8 }]);
   });
 });
 

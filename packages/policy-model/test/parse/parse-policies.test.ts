@@ -15,7 +15,7 @@ describe('syntax', () => {
   test('a document that is not YAML is an issue with its place, and does not hide the others', () => {
     const { resources, issues } = parse(`kind: [\n---\n${HEAD}  ingress: [{}]\n---\na: 1\n b: 2\n`);
     expect(resources.map(({ key }) => key)).toEqual(['CiliumNetworkPolicy/shop/web']);
-    expect(issues.map(({ line, code }) => `${line} ${code}`)).toEqual(['2 malformed', '10 malformed']);
+    expect(issues.map(({ line, code }) => `${line} ${code}`)).toEqual(['2 malformed', '11 malformed']);
     expect(issues[0]).toMatchObject({ file: 'shop.yaml', severity: 'error', field: '' });
     expect(issues[0]!.message).toMatch(/^the text is not valid YAML or JSON: /);
   });
@@ -33,7 +33,7 @@ describe('syntax', () => {
     const shared = `${HEAD}  ingress:\n    - &rule { fromEntities: [world] }\n    - *rule\n`;
     expect(parse(shared).resources[0]!.rules).toHaveLength(2);
     const levels = 'bcdefghi'.split('').map((name, i) => `${name}: &${name} [${Array(9).fill(`*${String.fromCharCode(97 + i)}`).join(',')}]`);
-    expect(lines(`a: &a [1]\n${levels.join('\n')}\n`)).toEqual(['shop.yaml:1:1 malformed ']);
+    expect(lines(`a: &a [1]\n${levels.join('\n')}\n`)).toEqual(['shop.yaml:4:8 malformed ']);
   });
 
   test('JSON is read too, tabs and all', () => {
