@@ -31,7 +31,8 @@ export async function bundlePolicyModel(entry = ENTRY): Promise<Bundle> {
   const packages = new Map<string, number>();
   for (const output of Object.values(metafile.outputs)) {
     for (const [path, { bytesInOutput }] of Object.entries(output.inputs)) {
-      const name = /(?:node_modules|packages)\/([^/]+)\//.exec(path)?.[1] ?? 'entry';
+      // The last folder of packages counts: a package may have others of its own.
+      const name = /.*(?:node_modules|packages)\/([^/]+)\//.exec(path)?.[1] ?? 'entry';
       packages.set(name, (packages.get(name) ?? 0) + bytesInOutput);
     }
   }
