@@ -2,7 +2,7 @@ import { errorMessage } from '@cilium-ts/core';
 import type { Logger } from '@cilium-ts/core';
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** A file's content, or why it could not be read. */
@@ -156,6 +156,8 @@ class FileSystemFolder implements WatchedFolder {
     const before = this.#known.get(name);
     try {
       const info = await stat(path, { bigint: true });
+      // Reading a pipe or a device may never end.
+      if (!info.isFile()) return { known: unreadable(before, 'it is not a regular file; put a file, or a symbolic link to one, there, or give it a name without .yaml, .yml and .json') };
       const signature = `${info.dev}:${info.ino}:${info.size}:${info.mtimeNs}:${info.ctimeNs}`;
       if (before?.signature === signature) return { known: before };
       const settle = before?.inode === info.ino ? SETTLE.rewritten : SETTLE.replaced;
@@ -167,12 +169,16 @@ class FileSystemFolder implements WatchedFolder {
       if (after.mtimeNs !== info.mtimeNs || after.size !== info.size || after.ino !== info.ino) return { known: before, wait: settle };
       return { known: { signature, inode: info.ino, content: { text } } };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { known: undefined };
-      const text = errorMessage(error);
-      return { known: before && 'error' in before.content && before.content.error === text ? before : { signature: '', inode: before?.inode ?? 0n, content: { error: text } } };
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return { known: unreadable(before, errorMessage(error)) };
+      const isLink = await lstat(path).then((info) => info.isSymbolicLink(), () => false);
+      return { known: isLink ? unreadable(before, 'it is a symbolic link that leads nowhere; delete it if what it led to should go') : undefined };
     }
   }
 }
+
+/** The same again where nothing is new about it. */
+const unreadable = (before: Known | undefined, error: string): Known =>
+  before && 'error' in before.content && before.content.error === error ? before : { signature: '', inode: before?.inode ?? 0n, content: { error } };
 
 /** A folder; `what` names it in logs. Nothing is opened before the first call. */
 export const createWatchedFolder = (path: string, options: { readonly what: string; readonly logger: Logger }): WatchedFolder => new FileSystemFolder(path, options);

@@ -1,4 +1,5 @@
 import { silentLogger } from '@cilium-ts/core';
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,7 +103,31 @@ describe('createWatchedFolder', () => {
   it('reports a file it can not read', async () => {
     await mkdir(join(path, 'a.yaml'));
     const snapshot = await folder.read();
-    expect(snapshot.kind === 'present' && snapshot.files.get('a.yaml')).toEqual({ error: expect.stringContaining('EISDIR') });
+    expect(snapshot.kind === 'present' && snapshot.files.get('a.yaml')).toEqual({ error: expect.stringContaining('not a regular file') });
+  });
+
+  it('reports what is no file, and goes on reading the others', async () => {
+    await follow();
+    execFileSync('mkfifo', [join(path, 'a.yaml')]);
+    await symlink('/dev/zero', join(path, 'b.yaml'));
+    await mkdir(join(path, 'c.yaml'));
+    await put('d.yaml', '1');
+    await becomes({ 'a.yaml': 'error', 'b.yaml': 'error', 'c.yaml': 'error', 'd.yaml': '1' });
+    await rm(join(path, 'a.yaml'));
+    await put('a.yaml', '2');
+    await becomes({ 'a.yaml': '2', 'b.yaml': 'error', 'c.yaml': 'error', 'd.yaml': '1' });
+  });
+
+  it('does not take a link that leads nowhere for a file that is gone', async () => {
+    await writeFile(join(base, 'target'), '1');
+    await symlink(join(base, 'target'), join(path, 'a.yaml'));
+    await follow();
+    await put('b.yaml', '1');
+    await becomes({ 'a.yaml': '1', 'b.yaml': '1' });
+    await rm(join(base, 'target'));
+    await becomes({ 'a.yaml': 'error', 'b.yaml': '1' });
+    await rm(join(path, 'a.yaml'));
+    await becomes({ 'b.yaml': '1' });
   });
 
   it('tries again when the work on a look fails', async () => {
