@@ -7,6 +7,7 @@ import { existsSync, rmSync } from 'node:fs';
 import type { Settings } from './config/options.ts';
 import { AgentError } from './error.ts';
 import { checkRequirements } from './lifecycle/requirements.ts';
+import { lockBpfRoot } from './lock/bpf-lock.ts';
 import { lockNetworkNamespace } from './lock/namespace-lock.ts';
 import { lockStateFolder } from './lock/state-lock.ts';
 import { openHostJournal } from './node/host-journal.ts';
@@ -48,6 +49,7 @@ export const cleanup = async (values: Settings, logger: Logger): Promise<void> =
   };
   const stateLock = lockStateFolder(stateDir);
   const namespaceLock = await lockNetworkNamespace(stateDir);
+  const bpfLock = existsSync(values['bpf-root']) ? lockBpfRoot(values['bpf-root']) : undefined;
   const journal = openHostJournal(stateDir, logger);
   const { record } = journal;
   using netlink = openNetlink();
@@ -66,6 +68,7 @@ export const cleanup = async (values: Settings, logger: Logger): Promise<void> =
   const mount = record.bpffsMount;
   if (mount !== undefined) await attempt(`unmount ${mount}`, () => runTool('umount', [mount], { action: 'unmount the BPF file system' }));
   rmSync(values['socket-path'], { force: true });
+  bpfLock?.release();
   namespaceLock.release();
   stateLock.release();
   if (failures.length > 0) throw new AgentError('failed', `clean up: ${failures.join('; ')}. What is done is done; run it again when that is resolved.`);

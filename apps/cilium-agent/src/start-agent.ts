@@ -6,6 +6,7 @@ import { worldIdentity } from '@cilium-ts/identity';
 import type { Config } from './config/load-config.ts';
 import type { Settings } from './config/options.ts';
 import { checkRequirements } from './lifecycle/requirements.ts';
+import { lockBpfRoot } from './lock/bpf-lock.ts';
 import { lockNetworkNamespace } from './lock/namespace-lock.ts';
 import { lockStateFolder } from './lock/state-lock.ts';
 import { serviceConfig } from './service/service-config.ts';
@@ -64,6 +65,8 @@ const layFoundation = async ({ config: { values }, logger, stack }: AgentStart):
   stack.defer(() => { namespaceLock.release(); });
   const journal = openHostJournal(stateDir, logger);
   ensureBpfRoot(values['bpf-root'], journal);
+  const bpfLock = lockBpfRoot(values['bpf-root']);
+  stack.defer(() => { bpfLock.release(); });
   const datapath = openDatapath({ logger }, { ...datapathOptions(values), endpoints: values.mode !== 'lb-only' });
   // Whoever waits for it hears of a failure; if something else fails before, nobody waits.
   datapath.catch(() => undefined);

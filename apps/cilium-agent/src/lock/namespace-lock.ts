@@ -1,7 +1,7 @@
 import { createConnection, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { AgentError } from '../error.ts';
-import type { Lock } from './state-lock.ts';
+import type { Lock } from './holder-lock.ts';
 
 /** Abstract sockets belong to the network namespace, and vanish with the process that holds them. */
 const NAME = '\0cilium-agent';

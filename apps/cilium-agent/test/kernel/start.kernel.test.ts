@@ -26,6 +26,16 @@ describe('the agent refuses to start', () => {
     expect(output).toMatch(new RegExp(`lock state folder .*: the agent with pid ${bench.agent.pid} is using it.*\ncode 1`));
   });
 
+  it('a second time on the same maps and programs, from another namespace, and leaves them alone', async () => {
+    const elsewhere = await bench.testbed.createNode('m');
+    const { folders } = elsewhere;
+    const run = (command: string) => elsewhere.exec('sh', '-c', `"$0" "$1" ${command} --state-dir=${folders.state} --bpf-root=${bench.node.folders.bpf} --socket-path=${folders.socket} 2>&1; echo "code $?"`, process.execPath, MAIN);
+    const refused = new RegExp(`lock BPF folder .*: the agent with pid ${bench.agent.pid} is using it.* --bpf-root of its own.*\ncode 1`);
+    expect(await run('')).toMatch(refused);
+    expect(await run('cleanup')).toMatch(refused);
+    expect((await bench.client.healthz()).cilium.state).toBe('Ok');
+  });
+
   it('without its capabilities', async () => {
     await bench.agent.stop();
     // still user 0, so that the files of a checkout in a private folder can be read

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockBpfRoot } from '../../src/lock/bpf-lock.ts';
 import { processStart } from '../../src/lock/process-identity.ts';
 import { lockStateFolder } from '../../src/lock/state-lock.ts';
 
@@ -33,6 +34,17 @@ describe('lockStateFolder', () => {
   it('takes over from a file that makes no sense', () => {
     writeFileSync(join(folder, 'agent.pid'), '');
     lockStateFolder(folder).release();
+  });
+});
+
+describe('lockBpfRoot', () => {
+  it('is held once, naming its holder, and taken over from a process that is gone', () => {
+    const lock = lockBpfRoot(join(folder, 'cilium'));
+    expect(() => lockBpfRoot(join(folder, 'cilium'))).toThrow(`the agent with pid ${process.pid} is using it`);
+    lock.release();
+    symlinkSync(`${process.pid} 1`, join(folder, 'cilium', 'agent'));
+    lockBpfRoot(join(folder, 'cilium')).release();
+    expect(readdirSync(join(folder, 'cilium'))).toEqual([]);
   });
 });
 
