@@ -88,8 +88,13 @@ function redirectOf(covering: readonly SortedTerm[], { ruleSets, observe }: Refi
   const winner = choice;
   const own = covering.filter(({ extras }) => extras?.proxy !== undefined && asksFor(extras.proxy, winner));
   const rules = own.map(({ extras }) => extras!.proxy!);
-  const open = observe || covering.some(({ extras }) => extras?.proxy === undefined);
+  const open = observe || covering.some((term) => term.extras?.proxy === undefined && opens(term, own[0]!, winner));
   return { ruleSet: ruleSets.intern(unique(rules), winner, open), deciding: firstNotYielding(own) };
+}
+
+/** Whether a permission lets everything pass a proxy. One for DNS has the rules of its own port only, and hears of no wider permission. */
+function opens(plain: SortedTerm, proxied: SortedTerm, { parser }: ParserChoice): boolean {
+  return parser !== 'dns' || (plain.start === proxied.start && plain.end === proxied.end);
 }
 
 const unique = (rules: readonly ProxyRules[]): readonly ProxyRules[] => [...new Set(rules)];

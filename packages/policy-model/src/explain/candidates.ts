@@ -1,5 +1,6 @@
 import type { Rule, Tier } from '../model/rule.ts';
 import type { Decision } from './decide.ts';
+import { opens } from './decide.ts';
 import type { Hit, RuleContext, RuleOutcome } from './evaluate-rule.ts';
 import { describeHit, describeMiss } from './evaluate-rule.ts';
 import type { Candidate, DefaultDeny, L7Finding, RuleEffect, RuleReference } from './explanation.ts';
@@ -98,6 +99,7 @@ function whyOverruled(rule: Rule, hit: Hit, own: Hit): string | undefined {
   if (rule.tier !== hit.rule.tier) return `the tier ${hit.rule.tier} comes before the tier ${rule.tier}`;
   if (rule.tier !== 'normal') return 'an earlier rule of its tier decides';
   if (rule.action !== hit.rule.action) return 'deny beats allow';
+  if (own.proxy === undefined && hit.proxy !== undefined && !opens(own, hit)) return 'a DNS proxy has the rules of the very port only';
   const [parser, winner] = [own.proxy, hit.proxy].map((proxy) => (proxy === undefined ? undefined : parserOf(proxy).name));
   return parser !== undefined && winner !== undefined && parser !== winner ? `connections go to one proxy, and ${winner} comes before ${parser}` : undefined;
 }

@@ -4,7 +4,7 @@ import { MATCH_TYPE } from '../model/verdict.ts';
 import type { Hit, RuleOutcome } from './evaluate-rule.ts';
 import { EVERYTHING, matchType, namesPort } from './evaluate-rule.ts';
 import type { DecisionReason } from './explanation.ts';
-import { compareParsers } from './proxy.ts';
+import { compareParsers, parserOf } from './proxy.ts';
 
 /** What the rules of one direction come to for a packet, before any request is looked at. */
 export interface Decision {
@@ -77,7 +77,7 @@ function permission(hits: readonly Hit[], tier: Tier, { allowHost, defaultDeny }
     return { action: 'allow', match: matchType(hit!), reason: 'allowed-by-rule', tier, hit: hit!, redirects: [] };
   }
   const hit = narrowest(proxied);
-  const plain = hits.find(({ proxy }) => proxy === undefined);
+  const plain = hits.find((other) => other.proxy === undefined && opens(other, hit));
   const opened = plain ?? (tier === 'normal' && !defaultDeny ? ('default-allow' as const) : undefined);
   return { action: 'allow', match: matchType(hit), reason: 'allowed-by-rule', tier, hit, redirects: proxied, ...(opened === undefined ? {} : { opened }) };
 }
@@ -85,6 +85,15 @@ function permission(hits: readonly Hit[], tier: Tier, { allowHost, defaultDeny }
 /** Cilium keeps of two equal permissions the one for everybody where it names a port, which shows in the match type. */
 function isSameForEverybody(hit: Hit, other: Hit): boolean {
   return !other.namesPeer && other.first === hit.first && other.width === hit.width;
+}
+
+/**
+ * Whether a permission without proxy rules lets everything pass beside such that have them. A DNS proxy has the rules of
+ * its own port only, and does not hear of permissions for several ports or for all of them (Cilium 1.19,
+ * `pkg/fqdn/dnsproxy/proxy.go`); the other proxies do.
+ */
+export function opens(plain: Hit, proxied: Hit): boolean {
+  return parserOf(proxied.proxy!).name !== 'dns' || (plain.first === proxied.first && plain.width === proxied.width);
 }
 
 /** The hits of the parser that wins among those with proxy rules. */

@@ -57,6 +57,23 @@ test('a permission without layer-7 rules lets every request pass', () => {
   expect(parts(result)[1]).toEqual(['p1', 'agrees', undefined]);
 });
 
+describe('a DNS proxy has the rules of its own port only', () => {
+  const dns = proxied({ l7: { kind: 'dns', rules: [{ name: 'a.example.com.' }] } }, fromClient);
+  const query = { l7: { dns: { name: 'b.example.com' } } };
+
+  test('a permission for every port does not open it', () => {
+    const result = ask([dns, fromClient], query);
+    expect(result).toMatchObject({ verdict: 'denied', action: 'allow', redirect: { passes: false } });
+    expect(result.redirect).not.toHaveProperty('opened');
+    expect(result.candidates[1]).toMatchObject({ effect: 'shadowed', shadow: { why: 'a DNS proxy has the rules of the very port only', by: { resource: 'CiliumNetworkPolicy/shop/p0' } } });
+  });
+
+  test('one for the very port does', () => {
+    const result = ask([dns, { ...fromClient, ports: [tcp(80)] }], query);
+    expect(result).toMatchObject({ verdict: 'allowed', redirect: { passes: true, opened: { by: { resource: 'CiliumNetworkPolicy/shop/p1' } } } });
+  });
+});
+
 test('without default deny layer-7 rules only observe', () => {
   const result = ask([proxied(http({ path: '/public' }), { defaultDeny: false })], { l7: get('/secret') });
   expect(result).toMatchObject({ verdict: 'allowed', redirect: { passes: true, opened: { why: 'no rule enables default deny: layer-7 rules observe and refuse nothing' } } });

@@ -182,6 +182,16 @@ const QUESTIONABLE: Record<string, string[]> = {
   'A broader rule without requests lets all of them pass': ['l7-defeated warning'],
   'All names one level below a domain': ['fqdn-without-dns warning'],
   'A name and only one port of it': ['fqdn-without-dns warning'],
+  'A port rule without ports matches nothing, and yet is a rule': ['impossible-ports error'],
+  'One policy without default deny does not open what another closes': ['allows-what-nothing-denies info'],
+  'A cluster-wide selector of everybody means pods of any namespace, not the world or the nodes': ['opens-to-cluster info'],
+  'A denied prefix beats an allowed longer one': ['shadowed warning'],
+  'A DNS name selects what it led to in either family, and never a pod': ['fqdn-without-dns warning'],
+  'A name may be reached although its prefix is excepted elsewhere': ['fqdn-without-dns warning'],
+  'Layer-7 rules without default deny only watch': ['l7-only-observes warning'],
+  'A namespaced policy never reaches endpoints without namespace': ['impossible-subject error', 'opens-to-everyone info'],
+  'A cluster-wide policy for everything is one for health endpoints, too': ['closes-every-endpoint warning'],
+  'An entry of ports that says nothing is every TCP port': ['opens-to-everyone info'],
 };
 const recipesOf = new URL('../recipes/', import.meta.url);
 const OTHERS = readdirSync(recipesOf).flatMap((file) => (parse(readFileSync(new URL(file, recipesOf), 'utf8')) as { recipes: { name: string; policies: string }[] }).recipes);

@@ -362,3 +362,28 @@ describe('the logic of selectors', () => {
     expect(told).toBeGreaterThan(100);
   });
 });
+
+describe('DNS rules beside permissions for their port and more', () => {
+  const policy = (egress: string): string => `
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: names, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: cart } }
+  egress:
+    - toEndpoints: [{ matchLabels: { app: dns } }]
+      toPorts: [{ ports: [{ port: "53", protocol: UDP }], rules: { dns: [{ matchName: a.example.com }] } }]
+${egress}`;
+  const one = '    - { toEndpoints: [{ matchLabels: { app: dns } }], toPorts: [{ ports: [{ port: "53", protocol: UDP }] }] }';
+  const all = '    - { toEndpoints: [{}] }';
+  const codes = (egress: string): string[] => lint({ resources: parsePolicies(policy(egress)).resources }).map(({ code, line }) => `${code} ${line}`);
+
+  it('are defeated by one about the very port, not by a wider one', () => {
+    expect(codes(one)).toEqual(['l7-defeated 9']);
+    expect(codes(all)).toEqual([]);
+  });
+
+  it('keep the one about the port from being redundant', () => {
+    expect(codes(`${one}\n${all}`)).toEqual(['l7-defeated 9']);
+  });
+});

@@ -1,6 +1,7 @@
 import type { Rule } from '../../model/rule.ts';
 import { NAMESPACE_KEY } from '../../model/special-labels.ts';
 import type { LintContext } from './context.ts';
+import { disarms, opensDnsRules } from './dns-ports.ts';
 import { describeRule } from './finding.ts';
 import type { PreparedRule, RulePart } from './prepared.ts';
 import { meansSomebody, peersCover, portsCover, restricts, subjectCovers } from './prepared.ts';
@@ -100,7 +101,7 @@ function checkSame(context: LintContext, inner: PreparedRule, around: readonly P
   const same = around.filter((outer) => outer.rule.tier === 'normal' && rule.tier === 'normal' && outer.rule.action === rule.action);
   for (const part of inner.parts) {
     if (!restricts(part.proxy)) continue;
-    const wider = same.find((outer) => outer.parts.some(({ proxy, ports }) => !restricts(proxy) && portsCover(ports, part.ports)));
+    const wider = same.find((outer) => outer.parts.some((other) => disarms(other, part) && portsCover(other.ports, part.ports)));
     if (wider === undefined) continue;
     const what = part.proxy.l7 === undefined ? 'the server names refuse nothing' : `the ${part.proxy.l7.kind.toUpperCase()} rules refuse nothing`;
     context.report({
@@ -114,7 +115,7 @@ function checkSame(context: LintContext, inner: PreparedRule, around: readonly P
     });
     return;
   }
-  const equal = same.find((outer) => isRedundantBeside(inner, outer));
+  const equal = same.find((outer) => isRedundantBeside(inner, outer) && !opensDnsRules(inner, outer, context.rules));
   if (equal === undefined) return;
   const message = `${describeRule(equal.rule)} ${rule.action === 'allow' ? 'allows' : 'denies'} all that this rule does`;
   context.report({ code: 'redundant', severity: 'info', rule, message, remedy: 'remove the rule', related: [equal.rule] });

@@ -37,7 +37,7 @@ export function aimed(scene: Scene, { entry: number, subject: first, peer: secon
 function packetFor(entry: Entry, receiver: Party, aim: Aim): SimPacket | undefined {
   const packet = at(PACKETS.filter((one) => entry.matchesPort(one, receiver).length > 0), aim.packet);
   if (packet === undefined) return undefined;
-  const ask = entry.matchesPort(packet, receiver).find((one) => one !== undefined);
+  const ask = entry.matchesPort(packet, receiver).find((one) => typeof one !== 'string');
   if (ask === undefined) return packet;
   const request = requestFor(ask, aim);
   return { ...packet, ...(request === undefined ? {} : { request }), ...(ask.serverNames.length > 0 ? aim.serverName : {}) };

@@ -1,5 +1,5 @@
 import { ciliumPeerMatches } from './cilium-peers.ts';
-import type { Context, Entry, ProxyAsk } from './entry.ts';
+import type { Context, Entry, ProxyAsk, Unchecked } from './entry.ts';
 import { proxyAsk } from './layer7.ts';
 import { ciliumPortMatches, icmpMatches } from './ports.ts';
 import { NAMESPACE, equals, has, matchesAll, termsOf } from './selectors.ts';
@@ -51,9 +51,16 @@ function selects(spec: Json, namespace: string | undefined, subject: Party, { op
   return matchesAll([...terms, equals('k8s', NAMESPACE, namespace)], subject, options);
 }
 
-function portRules({ toPorts = [], icmps = [] }: Json, packet: SimPacket, receiver: Party): (ProxyAsk | undefined)[] {
-  if (toPorts.length === 0 && icmps.length === 0) return [undefined];
-  const ports = toPorts.filter(({ ports = [] }: Json) => ports.some((port: Json) => ciliumPortMatches(port, packet, receiver)));
+function portRules({ toPorts = [], icmps = [] }: Json, packet: SimPacket, receiver: Party): (ProxyAsk | Unchecked)[] {
+  if (toPorts.length === 0 && icmps.length === 0) return ['ports'];
+  const ports = toPorts.flatMap((rule: Json): (ProxyAsk | Unchecked)[] =>
+    (rule.ports ?? []).filter((port: Json) => ciliumPortMatches(port, packet, receiver)).map((port: Json) => proxyAsk(rule) ?? (isOnePort(port) ? 'the port' : 'ports')),
+  );
   const types = icmps.filter(({ fields = [] }: Json) => fields.some((field: Json) => icmpMatches(field, packet)));
-  return [...ports.map(proxyAsk), ...types.map(() => undefined)];
+  return [...ports, ...types.map(() => 'the port')];
+}
+
+/** Whether it is a number or a name rather than a range or all ports. */
+function isOnePort({ port = '', endPort = 0 }: Json): boolean {
+  return port !== '' && port !== '0' && (Number.isNaN(Number(port)) || endPort === 0 || endPort === Number(port));
 }

@@ -24,11 +24,14 @@ export interface Entry {
   selects(subject: Party): boolean;
   matchesPeer(peer: Party): boolean;
   /**
-   * The port rules that cover the packet, each with what a proxy has to check (`undefined`: nothing); none: the entry
-   * is not about the packet. `receiver` is the party whose port it is.
+   * The port rules that cover the packet, each with what a proxy has to check, or how many ports it opens without; none:
+   * the entry is not about the packet. `receiver` is the party whose port it is.
    */
-  matchesPort(packet: SimPacket, receiver: Party): readonly (ProxyAsk | undefined)[];
+  matchesPort(packet: SimPacket, receiver: Party): readonly (ProxyAsk | Unchecked)[];
 }
+
+/** What a port rule without conditions is about: the packet's port alone, or others too. */
+export type Unchecked = 'the port' | 'ports';
 
 /** What one port rule asks of a proxy. */
 export interface ProxyAsk {

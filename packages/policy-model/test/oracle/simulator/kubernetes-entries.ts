@@ -1,5 +1,5 @@
 import { anyHeld, blocksMean } from './address.ts';
-import type { Context, Entry, Side } from './entry.ts';
+import type { Context, Entry, Side, Unchecked } from './entry.ts';
 import { NUMBERS, portMatches } from './ports.ts';
 import { NAMESPACE, NAMESPACE_LABELS, clusterTerm, equals, exists, matchesAll, termsOf } from './selectors.ts';
 import type { Json, Party, SimPacket } from './tables.ts';
@@ -28,7 +28,7 @@ export function* networkPolicyEntries(document: Json, context: Context): Iterabl
         ...base,
         where: `NetworkPolicy/${namespace}/${metadata.name} spec.${side}[${index}]`,
         matchesPeer: (peer) => peers.length === 0 || peers.some((one) => peerMatches(one, namespace, peer, context)) || insideBlocks(peers, peer, context),
-        matchesPort: (packet, receiver) => ((entry.ports ?? []).length === 0 || entry.ports.some((port: Json) => portIs(port, packet, receiver)) ? [undefined] : []),
+        matchesPort: (packet, receiver) => ((entry.ports ?? []).length === 0 ? ['ports'] : entry.ports.filter((port: Json) => portIs(port, packet, receiver)).map(unchecked)),
       };
     }
     const affected = side === 'egress' ? types.includes('Egress') : types.includes('Ingress') || !types.includes('Egress');
@@ -37,6 +37,8 @@ export function* networkPolicyEntries(document: Json, context: Context): Iterabl
     }
   }
 }
+
+const unchecked = ({ port, endPort = port }: Json): Unchecked => (port !== undefined && endPort === port ? 'the port' : 'ports');
 
 /** Pods of the namespace; what the selector says itself about the namespace is replaced. */
 function podTerms(spec: Json, namespace: string) {

@@ -1,4 +1,4 @@
-import type { ProxyAsk } from './entry.ts';
+import type { ProxyAsk, Unchecked } from './entry.ts';
 import type { Answer, Json, SimPacket, SimRequest } from './tables.ts';
 
 /** Smaller wins; a listener may bring a priority of its own. */
@@ -22,13 +22,15 @@ export function proxyAsk(rule: Json): ProxyAsk | undefined {
 }
 
 /** What a proxy makes of a connection: `undefined` where none looks at it. */
-export function proxyVerdict(asks: readonly (ProxyAsk | undefined)[], open: boolean, packet: SimPacket): { parser: string; passes: Answer } | undefined {
-  const proxied = asks.filter((ask) => ask !== undefined);
+export function proxyVerdict(asks: readonly (ProxyAsk | Unchecked)[], open: boolean, packet: SimPacket): { parser: string; passes: Answer } | undefined {
+  const proxied = asks.filter((ask) => typeof ask !== 'string');
   if (proxied.length === 0) return undefined;
   // Of two parsers of the same rank the first by name wins.
   const [first] = [...proxied].sort((a, b) => a.rank - b.rank || (a.name < b.name ? -1 : 1));
   const winners = proxied.filter(({ name, rank }) => name === first!.name && rank === first!.rank);
-  if (open || asks.includes(undefined)) return { parser: first!.parser, passes: 'yes' };
+  // The DNS proxy has the rules of its own port, and does not know of any that are about more than that.
+  const unchecked = asks.includes('the port') || (asks.includes('ports') && first!.parser !== 'dns');
+  if (open || unchecked) return { parser: first!.parser, passes: 'yes' };
   const answers = [namePasses(winners, packet.serverName), first!.parser === 'listener' ? 'unknown' : requestPasses(winners, packet.request)];
   return { parser: first!.parser, passes: answers.includes('no') ? 'no' : answers.includes('unknown') ? 'unknown' : 'yes' };
 }

@@ -24,7 +24,7 @@ export function* tierEntries(document: Json, context: Context): Iterable<Entry> 
         proxied: false,
         selects: (subject) => matchesAll(podTerms(spec.subject), subject, context.options),
         matchesPeer: (peer) => entry[field].some((one: Json) => peerMatches(one, peer, context)) || insideNetworks(entry, peer, context),
-        matchesPort: (packet, receiver) => (covers(entry, packet, receiver) ? [undefined] : []),
+        matchesPort: (packet, receiver) => (covers(entry, packet, receiver) ? ['ports'] : []),
       };
     }
   }
