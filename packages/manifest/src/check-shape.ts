@@ -82,11 +82,16 @@ function hasType({ kind }: Shape, value: unknown): boolean {
   }
 }
 
+/** Short words are like too many others, unless only their case is wrong. */
+function nearest(word: string, values: readonly string[]): string | undefined {
+  return word.length > 3 ? suggest(word, values) : values.find((value) => value.toLowerCase() === word.toLowerCase());
+}
+
 /** What to use instead, for a value of the right type. */
 function outOfBounds({ kind, values, min, max, pattern, expected }: Shape, value: unknown): string | undefined {
   if (values !== undefined) {
     if (values.includes(value as string)) return undefined;
-    const near = values.length > 1 && typeof value === 'string' && value.length > 3 ? suggest(value, values) : undefined;
+    const near = values.length > 1 && typeof value === 'string' ? nearest(value, values) : undefined;
     return near === undefined ? `use ${choose(values)}` : `did you mean ${near}? The choice is ${values.join(', ')}`;
   }
   const size = typeof value === 'number' ? value : ((value as { length?: number } | null)?.length ?? 0);

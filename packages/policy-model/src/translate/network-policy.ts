@@ -163,7 +163,11 @@ function translatePorts(specs: readonly NetworkPolicyPortSpec[], field: PolicyFi
 function portTerm({ protocol = 'TCP', port, endPort }: NetworkPolicyPortSpec, field: PolicyField): PortTerm[] {
   const first = portNumber(port, endPort, field.child('port'));
   if (first === undefined) return [];
-  const range = typeof first === 'string' ? namedPort(first, endPort, field) : portRange(first, endPort ?? 0, field);
+  if (typeof first === 'string' && endPort !== undefined) {
+    refuse(field.child('endPort'), `endPort cannot follow the name ${quote(first)}`, 'write port and endPort as numbers', 'key');
+    return [];
+  }
+  const range = typeof first === 'string' ? namedPort(first, undefined, field) : portRange(first, endPort ?? 0, field);
   return range === undefined ? [] : [{ protocol: PROTOCOL[protocol], ...range, at: field.at }];
 }
 

@@ -28,7 +28,7 @@ export function translateProxyRules(rule: PortRuleSpec, context: ProxyContext, f
     }
     if (listener !== undefined) refuse(field.child('listener'), 'a listener excludes layer-7 rules', 'keep one of the two', 'key');
   }
-  if (listener !== undefined && context.direction === 'ingress') refuse(field.child('listener'), 'listeners take outgoing traffic only', 'remove the listener', 'key');
+  if (listener !== undefined) checkListener(listener, context, field.child('listener'));
   const terminatingTls = tlsContext(rule.terminatingTLS);
   const originatingTls = tlsContext(rule.originatingTLS);
   if ((l7 ?? serverNames ?? terminatingTls ?? originatingTls ?? listener) === undefined) return undefined;
@@ -48,6 +48,12 @@ function checkPlace(kind: string, { direction, host }: ProxyContext, field: Poli
   } else if (host) {
     refuse(field, 'of layer 7, policies for nodes have DNS rules only', 'select pods with endpointSelector, or remove the rules', 'key');
   }
+}
+
+function checkListener({ envoyConfig }: NonNullable<PortRuleSpec['listener']>, { direction, namespaced }: ProxyContext, field: PolicyField): void {
+  if (direction === 'ingress') refuse(field, 'listeners take outgoing traffic only', 'remove the listener', 'key');
+  if (namespaced || envoyConfig.kind !== 'CiliumEnvoyConfig') return;
+  refuse(field.child('envoyConfig', 'kind'), 'a CiliumEnvoyConfig is in a namespace, the policy is in none', 'use a CiliumClusterwideEnvoyConfig, or a CiliumNetworkPolicy');
 }
 
 function checkPort(dns: boolean, { port, endPort = 0, protocol = '' }: PortProtocolSpec, field: PolicyField): void {

@@ -22,6 +22,7 @@ const CILIUM: [string, string][] = [
   ['egress: [{ toCIDRSet: [{ cidrGroupRef: A_b }] }]', '6:42 invalid-value spec.egress[0].toCIDRSet[0].cidrGroupRef | the string "A_b" is not accepted | use the name of a CiliumCIDRGroup'],
   ['egress: [{ toCIDRSet: [{ cidrGroupSelector: { matchLabels: { "a b": x } } }] }]', '6:64 invalid-value spec.egress[0].toCIDRSet[0].cidrGroupSelector.matchLabels["a b"] | "a b" is not a label key | use [source:][dns.prefix/]name, the name of at most 63 letters, digits, "-", "_" and "."'],
   ['egress: [{ toCIDR: ["::ffff:10.0.0.0/104"] }]', '6:23 invalid-value spec.egress[0].toCIDR[0] | "::ffff:10.0.0.0/104" is not an address or prefix | write it as an IPv4 prefix'],
+  ['ingress: [{ fromEndpoints: [{ matchExpressions: [{ key: a, operator: in, values: [b] }] }] }]', '6:72 invalid-value spec.ingress[0].fromEndpoints[0].matchExpressions[0].operator | the string "in" is not accepted | did you mean In? The choice is In, NotIn, Exists, DoesNotExist'],
   // Names.
   ['egress: [{ toFQDNs: [{}] }]', '6:24 missing-field spec.egress[0].toFQDNs[0] | none of matchName, matchPattern is given | add one of them'],
   ['egress: [{ toFQDNs: [{ matchName: a.b, matchPattern: "*" }] }]', '6:42 invalid-value spec.egress[0].toFQDNs[0].matchPattern | matchName and matchPattern exclude each other | keep one of them'],
@@ -115,6 +116,7 @@ const FROM = 'from: [{ namespaces: {} }]';
 const KINDS: [string, string, string][] = [
   ['nodes in a namespace', cnpText('nodeSelector: {}\n  ingress: [{}]'), '5:3 invalid-value spec.nodeSelector | nodes are in no namespace | use a CiliumClusterwideNetworkPolicy'],
   ['layer 7 for nodes', cnpText('nodeSelector: {}\n  egress: [{ toPorts: [{ ports: [{ port: "80", protocol: TCP }], rules: { http: [{}] } }] }]', 'CiliumClusterwideNetworkPolicy'), '6:75 invalid-value spec.egress[0].toPorts[0].rules.http | of layer 7, policies for nodes have DNS rules only | select pods with endpointSelector, or remove the rules'],
+  ['a namespaced listener without a namespace', cnpText('endpointSelector: {}\n  egress: [{ toPorts: [{ ports: [{ port: "80", protocol: TCP }], listener: { name: a, envoyConfig: { kind: CiliumEnvoyConfig, name: b } } }] }]', 'CiliumClusterwideNetworkPolicy'), '6:108 invalid-value spec.egress[0].toPorts[0].listener.envoyConfig.kind | a CiliumEnvoyConfig is in a namespace, the policy is in none | use a CiliumClusterwideEnvoyConfig, or a CiliumNetworkPolicy'],
   ['a group in a namespace', 'apiVersion: cilium.io/v2\nkind: CiliumCIDRGroup\nmetadata: { name: a, namespace: b }\nspec: { externalCIDRs: [] }\n', '3:22 invalid-value metadata.namespace | a CiliumCIDRGroup has no namespace | remove it'],
   ['a group with addresses', 'apiVersion: cilium.io/v2\nkind: CiliumCIDRGroup\nmetadata: { name: a }\nspec: { externalCIDRs: [10.0.0.1] }\n', '4:25 invalid-value spec.externalCIDRs[0] | "10.0.0.1" is not a prefix | write 10.0.0.1/32'],
   ['a group without prefixes', 'apiVersion: cilium.io/v2\nkind: CiliumCIDRGroup\nmetadata: { name: a }\nspec: {}\n', '4:1 missing-field spec.externalCIDRs | the field externalCIDRs is missing | add it as a list'],

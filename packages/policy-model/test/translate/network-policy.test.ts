@@ -59,6 +59,7 @@ describe('peers', () => {
     [{ ports: [{ port: '80' }] }, 'ports[0].port', '"80" is not a port'],
     [{ ports: [{ endPort: 80 }] }, 'ports[0].port', 'endPort needs a port'],
     [{ ports: [{ port: 80, endPort: 79 }] }, 'ports[0].endPort', 'endPort 79 is below the port 80'],
+    [{ ports: [{ port: 'http', endPort: 90 }] }, 'ports[0].endPort', 'endPort cannot follow the name "http"'],
     [{ ports: [{ port: 80, protocol: 'tcp' }] }, 'ports[0].protocol', 'the string "tcp" is not accepted'],
     [{ fromEndpoints: [] }, 'fromEndpoints', 'unknown field "fromEndpoints"'],
   ])('%j is refused', (rule, field, message) => {
