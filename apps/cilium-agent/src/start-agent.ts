@@ -5,6 +5,7 @@ import type { Datapath } from '@cilium-ts/datapath-programs';
 import { worldIdentity } from '@cilium-ts/identity';
 import type { Config } from './config/load-config.ts';
 import type { Settings } from './config/options.ts';
+import { mapSizes, nameSizeSetting } from './config/map-sizes.ts';
 import { checkRequirements } from './lifecycle/requirements.ts';
 import { lockBpfRoot } from './lock/bpf-lock.ts';
 import { lockNetworkNamespace } from './lock/namespace-lock.ts';
@@ -46,12 +47,7 @@ export const datapathOptions = (values: Settings): Parameters<typeof openDatapat
       eventsWakeup: Math.max(1024, values['bpf-events-size'] / 4), enableIpv4: Number(families.ipv4), enableIpv6: Number(families.ipv6),
       ...serviceConfig(values),
     },
-    sizes: {
-      cilium_policy: values['bpf-policy-map-max'], cilium_rows: values['bpf-policy-rows-max'], cilium_addresses: values['bpf-address-map-max'],
-      cilium_prefixes: values['bpf-prefix-map-max'], cilium_remotes: values['bpf-remote-map-max'], cilium_flows: values['bpf-flow-map-max'],
-      cilium_fragments: values['bpf-fragments-map-max'], cilium_events: values['bpf-events-size'],
-      cilium_frontends: values['bpf-lb-map-max'], cilium_backends: values['bpf-lb-backend-map-max'], cilium_pool_members: values['bpf-lb-backend-map-max'],
-    },
+    sizes: mapSizes(values),
   };
 };
 
@@ -67,7 +63,7 @@ const layFoundation = async ({ config: { values }, logger, stack }: AgentStart):
   ensureBpfRoot(values['bpf-root'], journal);
   const bpfLock = lockBpfRoot(values['bpf-root']);
   stack.defer(() => { bpfLock.release(); });
-  const datapath = openDatapath({ logger }, { ...datapathOptions(values), endpoints: values.mode !== 'lb-only' });
+  const datapath = openDatapath({ logger }, { ...datapathOptions(values), endpoints: values.mode !== 'lb-only' }).catch(nameSizeSetting);
   // Whoever waits for it hears of a failure; if something else fails before, nobody waits.
   datapath.catch(() => undefined);
   stack.defer(async () => (await datapath.catch(() => undefined))?.close());

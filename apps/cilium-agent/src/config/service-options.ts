@@ -32,7 +32,7 @@ export const serviceSettings = {
   'bpf-lb-mode': { schema: z.enum(['snat', 'dsr', 'hybrid']), default: 'snat', help: 'how packets from outside get to backends on other nodes: snat, dsr or hybrid (dsr for TCP)' },
   'bpf-lb-dsr-dispatch': { schema: z.enum(['opt', 'ipip']), default: 'opt', help: 'how packets in mode dsr travel: as they are, with an IP option, or within another packet (ipip)' },
   'bpf-lb-acceleration': { schema: z.enum(['disabled', 'generic', 'native', 'best-effort']), default: 'disabled', help: 'load balancing in XDP, before the stack: native, generic, or best-effort (native where the device has it)' },
-  'bpf-lb-map-max': { schema: whole(16, 16 * MIB), default: '65536', help: 'most frontends' },
+  'bpf-lb-map-max': { schema: whole(16, 8 * MIB), default: '65536', help: 'most frontends, twice those with a policy of their own for clients inside; 65535 at most have numbers' },
   'bpf-lb-backend-map-max': { schema: whole(16, 16 * MIB), default: '131072', help: 'most backends, all services together' },
   'bpf-lb-source-range-all-types': { schema: bool, default: 'false', help: 'source ranges for every frontend, not only those of load balancers' },
   'node-port-range': { schema: portRange, default: '30000,32767', help: 'ports of NodePort services' },

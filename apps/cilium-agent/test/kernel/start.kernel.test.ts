@@ -54,7 +54,7 @@ describe('the agent refuses to start', () => {
   it('over maps of another size, leaving them as they are', async () => {
     const { code, output } = await bench.agent.stop().then(() => bench.failingStart({ flags: ['--bpf-policy-map-max=1024'] }));
     expect(code).toBe(1);
-    expect(output).toMatch(/cilium_policy: it is a hash of 131072 entries.*cilium cleanup/);
+    expect(output).toMatch(/cilium_policy: it is a hash of 131072 entries.*cilium cleanup.*follows --bpf-policy-map-max/);
     await bench.restart();
     expect((await bench.client.healthz()).cilium.state).toBe('Ok');
   });

@@ -126,13 +126,13 @@ describe('services over the API', () => {
   it('that the settings have no room for say which to raise, and the others work', async () => {
     await services.close();
     await start([['bpf-lb-map-max', '16'], ['bpf-lb-backend-map-max', '20']]);
-    // Each address takes a place of its own besides, for its other ports.
-    for (let at = 1; at <= 8; at++) expect((await services.put(at, request(`10.96.0.${at}`, '10.1.0.1'))).status.problem).toBeUndefined();
-    expect((await services.put(9, request('10.96.0.9', '10.1.0.1'))).status.problem).toMatch(/no id is left for this frontend: .* \(raise bpf-lb-map-max/);
+    // What drops the other ports of each address takes no place of theirs.
+    for (let at = 1; at <= 16; at++) expect((await services.put(at, request(`10.96.0.${at}`, '10.1.0.1'))).status.problem).toBeUndefined();
+    expect((await services.put(17, request('10.96.0.17', '10.1.0.1'))).status.problem).toMatch(/no id is left for this frontend: .* \(raise bpf-lb-map-max/);
     expect((await services.put(1, request('10.96.0.1', ...Array.from({ length: 30 }, (_, at) => `10.1.1.${at + 1}`)))).status.problem).toMatch(/of 30 backends have no place: .* \(raise bpf-lb-backend-map-max/);
     expect(writer.table()['10.96.0.2:80']).toEqual(['10.1.0.1:8080']);
     await services.delete(8);
-    expect(services.list().find(({ spec }) => spec.id === 9)?.status.problem).toBeUndefined();
+    expect(services.list().find(({ spec }) => spec.id === 17)?.status.problem).toBeUndefined();
   });
 
   it('that the kernel has no room for say so, and the others work', async () => {

@@ -42,7 +42,7 @@ export function dropRecord(key: string, state: ServiceState, shared: Shared): vo
   shared.byFrontend.delete(key);
   shared.sourceRanges -= held.record.sourceRanges.length;
   shared.store.deleteService(held.record.id);
-  shared.serviceIds.release(held.record.id);
+  shared.departing.leave(key, held.record.id);
   shared.freed = true;
 }
 
@@ -68,12 +68,18 @@ function admit(planned: PlannedRecord, state: ServiceState, shared: Shared, find
   return { planned, key, id, sourceRanges };
 }
 
-function obtainId(planned: PlannedRecord, key: string, { restored, serviceIds, byFrontend, settings }: Shared): number | undefined {
+function obtainId(planned: PlannedRecord, key: string, { restored, serviceIds, departing, byFrontend, settings }: Shared): number | undefined {
   if (byFrontend.size >= settings.limits.frontends) return undefined;
   const before = restored?.claimService(key);
   if (before !== undefined) return before;
   const wish = planned.frontend.id;
-  if (wish !== undefined && planned.scope === 'external' && serviceIds.takeExactly(wish)) return wish;
+  if (wish !== undefined && planned.scope === 'external') {
+    departing.release(wish);
+    if (serviceIds.takeExactly(wish)) return wish;
+  }
+  const id = departing.claim(key) ?? serviceIds.take();
+  if (id !== undefined) return id;
+  departing.releaseAll();
   return serviceIds.take();
 }
 

@@ -115,6 +115,7 @@ class ServiceRegistry implements Registry {
     for (const state of build) this.#settle(state, buildService);
     for (const state of this.#refresh) if (!build.has(state)) this.#settle(state, refreshService);
     for (const set of [this.#plan, this.#build, this.#refresh]) set.clear();
+    this.#shared.departing.releaseAll();
     this.#feed();
   }
 

@@ -5,6 +5,8 @@ import type { Claims } from './claims.ts';
 import { createClaims } from './claims.ts';
 import type { CyclicIds } from './cyclic-ids.ts';
 import { createCyclicIds } from './cyclic-ids.ts';
+import type { DepartingIds } from './departing-ids.ts';
+import { createDepartingIds } from './departing-ids.ts';
 import type { RecordStore } from './record-store.ts';
 import { createRecordStore } from './record-store.ts';
 import type { RestoredStore } from './restored-ids.ts';
@@ -17,6 +19,8 @@ export interface Shared {
   readonly store: RecordStore;
   readonly claims: Claims;
   readonly serviceIds: CyclicIds;
+  /** Of these: what frontends had that lost their service since the last flush. */
+  readonly departing: DepartingIds;
   readonly wildcardIds: CyclicIds;
   readonly poolIds: CyclicIds;
   readonly backendIds: CyclicIds;
@@ -41,11 +45,13 @@ export interface Shared {
 export function createShared(settings: Settings, isUnhealthy: Shared['isUnhealthy']): Shared {
   const { services, backends, runs } = settings.limits;
   const zones = new Map<string, number>();
+  const serviceIds = createCyclicIds(1, 65535, services);
   return {
     settings,
     store: createRecordStore(),
     claims: createClaims(),
-    serviceIds: createCyclicIds(1, 65535, services),
+    serviceIds,
+    departing: createDepartingIds(serviceIds),
     wildcardIds: createCyclicIds(WILDCARD_IDS, 2 * WILDCARD_IDS),
     // A pool has at least one frontend: sixteen times as many ids as there may be pools.
     poolIds: createCyclicIds(1, 0xfffff),
