@@ -32,9 +32,11 @@ export function traceFiles(io: Io, request: TraceRequest, settings: TraceSetting
   const identities = settings.identities === undefined ? [] : readIdentities(io, settings.identities, settings.clusterName);
   for (const { id, namedPorts = [] } of identities) repository.directory.setNamedPorts(id, namedPorts);
   if (settings.services !== undefined) readServices(io, settings.services, repository.directory);
-  const end = (side: string, peer: TracePeer): readonly Identity[] => resolveEnd({ repository, identities, options }, side, peer);
+  const from = resolveEnd({ repository, identities, options }, 'source', request.from);
+  // Labels that nobody is known to have get a number made up, and the two ends not the same one.
+  const to = resolveEnd({ repository, identities: [...identities, ...from], options }, 'destination', request.to);
   try {
-    const { verdict, telling, text } = explainAll({ repository, from: end('source', request.from), to: end('destination', request.to), protocol: parseProtocol(request.protocol ?? 'TCP')!, options, ...details(request) });
+    const { verdict, telling, text } = explainAll({ repository, from, to, protocol: parseProtocol(request.protocol ?? 'TCP')!, options, ...details(request) });
     return { verdict, from: endView(telling.from), to: endView(telling.to), egress: direction(telling.egress), ingress: direction(telling.ingress), text };
   } catch (error) {
     if (error instanceof RangeError) throw new CliError(`policy trace: ${error.message}`, { exitCode: 2, cause: error });

@@ -14,7 +14,7 @@ export interface PeerOptions {
 /** The one way in which the user named this end. */
 export function parsePeer(side: 'src' | 'dst', { labels, endpoint, identity, ip, service, name }: PeerOptions): TracePeer {
   const given: TracePeer[] = [];
-  if (labels.length > 0) given.push({ labels: labels.flatMap((text) => text.split(',')).filter((label) => label !== '') });
+  if (labels.length > 0) given.push({ labels: labels.flatMap((text) => text.split(',')).filter((label) => label.trim() !== '').map((label) => checkedLabel(side, label.trim())) });
   if (endpoint !== undefined) given.push({ endpoint: /^\d+$/.test(endpoint) ? Number(endpoint) : endpoint });
   if (identity !== undefined) given.push({ identity: identityNumber(side, identity) });
   if (ip !== undefined) given.push({ ip });
@@ -25,6 +25,19 @@ export function parsePeer(side: 'src' | 'dst', { labels, endpoint, identity, ip,
     throw new CliError(`policy trace: name the ${side === 'src' ? 'source' : 'destination'} by one of --${side}, --${side}-endpoint, --${side}-identity, --${side}-ip, --${side}-service and --${side}-name`, { exitCode: 2 });
   }
   return peer;
+}
+
+/** Where Cilium's labels come from. */
+const SOURCES = ['k8s', 'reserved', 'container', 'cni', 'cidr', 'cidrgroup', 'fqdn', 'node', 'directory', 'unspec', 'any'];
+
+/** Nobody has a label that is misspelt so: the answer would be about somebody else than was meant. */
+function checkedLabel(side: 'src' | 'dst', label: string): string {
+  const [, source, rest = label] = /^([^:=]*):(.*)$/s.exec(label) ?? [];
+  if (source !== undefined && !SOURCES.includes(source)) {
+    throw new CliError(`--${side}: "${source}" is no source of labels, in "${label}" (write ${source}=${rest}, or one of the sources ${SOURCES.join(', ')})`, { exitCode: 2 });
+  }
+  if (!/^[^\s=]+(?:=\S*)?$/.test(rest)) throw new CliError(`--${side}: "${label}" is not a label (write KEY=VALUE, without spaces, separated by commas)`, { exitCode: 2 });
+  return label;
 }
 
 function identityNumber(side: string, text: string): number {

@@ -45,6 +45,24 @@ describe('requests, offline', () => {
 });
 
 describe('ends', () => {
+  test('spaces after commas are no part of labels', async () => {
+    expect((await trace('plain.json', '--src', 'app=web, io.kubernetes.pod.namespace=shop', ...cart)).code).toBe(0);
+  });
+  test('two ends with labels that nobody is known to have are two identities', async () => {
+    const { out } = await cilium(['-o', 'json', 'policy', 'trace', '-f', 'plain.json', ...web, ...cart], { files });
+    const { from, to } = JSON.parse(out) as TraceResult;
+    expect(from.identity).not.toBe(to.identity);
+  });
+  test.each([
+    ['app = web', '--src: "app = web" is not a label (write KEY=VALUE, without spaces, separated by commas)'],
+    ['=web', '--src: "=web" is not a label'],
+    ['k8s:', '--src: "k8s:" is not a label'],
+    ['app:web', '--src: "app" is no source of labels, in "app:web" (write app=web, or one of the sources k8s, reserved'],
+  ])('%j is refused', async (labels, message) => {
+    const run = await trace('plain.json', '--src', labels, ...cart);
+    expect(run).toMatchObject({ code: 2, out: '' });
+    expect(run.err).toContain(message);
+  });
   const more = ['--identities', 'ids.yaml', '--services', 'services.yaml', '--dport', '80'];
   test('a service is everybody behind it', async () => {
     const { code, out } = await trace('plain.json', '--src-ip', '10.0.0.1', '--dst-service', 'shop/cart', ...more);

@@ -139,7 +139,7 @@ function readReference(text: string): PeerReference {
   if (prefixed?.[1] === 'identity' && /^\d+$/.test(prefixed[2]!)) return { identity: Number(prefixed[2]) };
   if (prefixed?.[1] === 'reserved') return { reserved: prefixed[2]! };
   if (RESERVED_NAMES.has(trimmed)) return { reserved: trimmed };
-  return { labels: trimmed.split(',').filter((label) => label.trim() !== '') };
+  return { labels: trimmed.split(',').map((label) => label.trim()).filter((label) => label !== '') };
 }
 
 const RESERVED_NAMES = new Set(['host', 'world', 'world-ipv4', 'world-ipv6', 'unmanaged', 'health', 'init', 'remote-node', 'kube-apiserver', 'ingress']);

@@ -34,6 +34,7 @@ describe('what text means', () => {
   });
   test('labels, in the own cluster unless they say otherwise', () => {
     expect(resolve('app=web,io.kubernetes.pod.namespace=shop,io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name=shop').identities).toEqual([web]);
+    expect(labelsOf('app=new , team=a')).toEqual(labelsOf('app=new,team=a'));
     expect(labelsOf('app=new')).toEqual([['k8s:app=new', 'k8s:io.cilium.k8s.policy.cluster=default']]);
     expect(resolve('app=new').identities[0]!.id).toBeGreaterThan(16_777_216);
   });
