@@ -14,6 +14,7 @@
 #define NAT_ICMP6 58
 #define NAT_EEXIST 17
 #define NAT_LISTEN 10 /* TCP_LISTEN */
+#define NAT_UNPRIVILEGED 1024 /* the first port that any process may have */
 
 /*
  * Where the search for a port begins. The same for the same connection, so that after the loss of its original entry
@@ -36,6 +37,12 @@ inline_always __u32 nat_hash(struct nat_key *key)
 	return hash ^ hash >> 16;
 }
 
+inline_always __be16 nat_port_pick(__u32 hash, __u32 try, __u32 low, __u32 high)
+{
+	hash += try * 0x9e3779b1u;
+	return bpf_htons((low + ((__u64)hash * (high - low + 1) >> 32)) & 0xffff);
+}
+
 /*
  * The n-th port to try, in network order. In the narrow range, where the host's own sockets do not get ports by
  * themselves, an original port is kept; the wide one is for destinations that have used up the narrow one.
@@ -48,8 +55,15 @@ inline_always __be16 nat_candidate(__u32 hash, __u32 try, __be16 original)
 		return original;
 	if (try >= NAT_TRIES_NARROW)
 		low = config_nat_port_wide_min;
-	hash += try * 0x9e3779b1u;
-	return bpf_htons((low + ((__u64)hash * (high - low + 1) >> 32)) & 0xffff);
+	return nat_port_pick(hash, try, low, high);
+}
+
+/* The same of a client that keeps its address: some of its own ports, and no privileged one unless it has one. */
+inline_always __be16 nat_candidate_of_client(__u32 hash, __u32 try, __be16 original)
+{
+	__u32 privileged = bpf_ntohs(original) < NAT_UNPRIVILEGED;
+
+	return nat_port_pick(hash, try, privileged ? 1 : NAT_UNPRIVILEGED, privileged ? NAT_UNPRIVILEGED - 1 : 65535);
 }
 
 inline_always int nat_has_ports(__u32 protocol)
@@ -167,28 +181,37 @@ struct nat_search {
 static long nat_search_step(__u32 try, struct nat_search *search)
 {
 	struct nat_work *work = search->work;
+	__u32 own = work->entry.flags & NAT_ALLOCATED;
 
-	if (nat_try(search->ctx, nat_candidate(search->hash, try, work->key.source_port)))
+	if (nat_try(search->ctx, own ? nat_candidate(search->hash, try, work->key.source_port)
+				     : nat_candidate_of_client(search->hash, try, work->key.source_port)))
 		return 0;
 	nat_tries_count(try);
-	nat_port_mark(work->partner_key.destination_port);
+	/* packets to a port of the node's own are looked at for its sake */
+	if (own)
+		nat_port_mark(work->partner_key.destination_port);
 	search->found = 1;
 	return 1;
 }
 
-/* Takes a port as nat_try(), the first that is free. 0 or a drop reason. */
+/*
+ * Takes a port as nat_try(), the first that is free. 0 or a drop reason. Also for a client that keeps its address, where
+ * the answers of its backend could not be told from those to another connection on the same port: to another frontend.
+ */
 __attribute__((noinline)) int nat_allocate(NAT_CONTEXT *ctx)
 {
 	struct nat_work *work = nat_scratch();
 	struct nat_search search = { .ctx = ctx, .work = work };
+	__u32 own;
 
 	if (!work)
 		return -DROP_INTERNAL;
+	own = work->entry.flags & NAT_ALLOCATED;
 	if (!nat_has_ports(work->key.protocol) || (work->key.kind && !work->key.source_port)) {
 		/* nothing to tell connections apart by; a port of SCTP is under a checksum over the whole packet */
-		if (!nat_try(ctx, work->key.source_port))
+		if (own && !nat_try(ctx, work->key.source_port))
 			return 0;
-		return work->key.protocol == NAT_SCTP ? -DROP_L4_CHECKSUM : -DROP_NAT_NO_MAPPING;
+		return work->key.protocol == NAT_SCTP && own ? -DROP_L4_CHECKSUM : -DROP_NAT_NO_MAPPING;
 	}
 	search.hash = nat_hash(&work->key);
 	/* by the helper: Linux 6.1 refuses some of the shapes that compilers give to loops with calls */
@@ -200,8 +223,8 @@ __attribute__((noinline)) int nat_allocate(NAT_CONTEXT *ctx)
 }
 
 /*
- * Writes both entries of a new connection: work->entry says what work->key becomes, but for the source port where that
- * is NAT_ALLOCATED. 0, or a drop reason; work->entry then is what holds, which another CPU may have written.
+ * Writes both entries of a new connection: work->entry says what work->key becomes, but for the source port, which is
+ * chosen where the entry is NAT_ALLOCATED or another connection has the answers of that one. 0, or a drop reason; work->entry then is what holds, which another CPU may have written.
  */
 __attribute__((noinline)) int nat_create(NAT_CONTEXT *ctx)
 {
@@ -220,7 +243,7 @@ __attribute__((noinline)) int nat_create(NAT_CONTEXT *ctx)
 	if (work->entry.flags & NAT_ALLOCATED)
 		result = nat_allocate(ctx);
 	else if (!alone && nat_try(ctx, work->entry.source_port))
-		result = -DROP_NAT_NO_MAPPING;
+		result = nat_allocate(ctx);
 	if (result < 0)
 		return result;
 	result = nat_write(&work->key, &work->entry, work->replace ? BPF_ANY : BPF_NOEXIST);
