@@ -352,7 +352,10 @@ inline_always int nat_touch(struct nat_work *work, struct nat_entry *entry)
 	return nat_mirror(bits, denied);
 }
 
-/* Removes the connection of work->key: its backend is gone, or a new one begins in its place. */
+/*
+ * Ends the connection of work->key, the original direction: its backend is gone, or a new one begins in its place. An
+ * answer that is on its way is still translated: the reply entry goes on alone, and gives way as one that has ended.
+ */
 __attribute__((noinline)) int nat_forget(void)
 {
 	struct nat_work *work = nat_scratch();
@@ -365,11 +368,14 @@ __attribute__((noinline)) int nat_forget(void)
 	if (!entry)
 		return 0;
 	nat_partner(work, entry);
+	if (!(work->partner.flags & NAT_ALONE)) {
+		partner = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
+		if (partner && nat_is_partner(work, partner)) {
+			partner->flags |= NAT_ALONE;
+			if (work->key.protocol == NAT_TCP)
+				nat_state_change(partner, NAT_FIN_ORIGINAL | NAT_FIN_REPLY, 0);
+		}
+	}
 	bpf_map_delete_elem(&cilium_nat, &work->key);
-	if (work->partner.flags & NAT_ALONE)
-		return 0;
-	partner = bpf_map_lookup_elem(&cilium_nat, &work->partner_key);
-	if (partner && nat_is_partner(work, partner))
-		bpf_map_delete_elem(&cilium_nat, &work->partner_key);
 	return 0;
 }

@@ -1,6 +1,6 @@
 import { parseCidr } from '@cilium-ts/core';
 import { extension, fragmentIpv4, fragmentIpv6, payload, sctp, type Layer, type TcpFlag } from '@cilium-ts/testkit';
-import { SERVICE_FLAG } from '@cilium-ts/datapath-layout';
+import { NAT_FLAG, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
 import { cpus } from 'node:os';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { forgetRefused } from '../../src/netdev/refused.ts';
@@ -149,11 +149,45 @@ describe.each(FAMILIES.flatMap(({ family }) => (['TCP', 'UDP'] as const).map((pr
     node.endBackend(goes);
     const second = ends(node.incoming(from(family, VIP[family], later(5561, 94)))).to;
     expect(second).not.toBe(first);
-    expect(node.translations()).toHaveLength(2);
+    // an answer of the first that is on its way is still the service's, however late, and leaves the connection alone
+    const [was, is] = first === of(POD, family) ? [POD, SECOND] : [SECOND, POD];
+    const late = (pod: typeof was | typeof is) => ends(node.leaving(frame(family, [of(pod, family), FAR[family]], [later(8080, 5561), payload('late')]), pod));
+    for (const seconds of [0, 1, 5]) {
+      node.age(seconds);
+      expect(late(was)).toEqual({ from: VIP[family], to: FAR[family], ports: [94, 5561] });
+      expect(ends(node.incoming(from(family, VIP[family], later(5561, 94)))).to).toBe(second);
+      expect(late(is)).toEqual({ from: VIP[family], to: FAR[family], ports: [94, 5561] });
+    }
+    expect(node.translations()).toHaveLength(3);
     node.setBackends(id, []);
     node.endBackend(stays);
     expect(node.incoming(from(family, VIP[family], later(5561, 94)))).toMatchObject({ reason: 158 });
-    expect(node.translations()).toEqual([]);
+    expect(node.translations().every(isReply)).toBe(true);
+    // to the same backend again: by the same port, and as a pair
+    const again = [first, second].map((address) => node.addBackend(1, address, 8080, protocol === 'TCP' ? 6 : 17));
+    node.setBackends(id, [again[0]!]);
+    expect(ends(node.incoming(from(family, VIP[family], later(5561, 94))))).toMatchObject({ to: first, ports: [5561, 8080] });
+    node.age(1);
+    expect(late(was)).toEqual({ from: VIP[family], to: FAR[family], ports: [94, 5561] });
+    expect(node.translations().filter((each) => (each.flags & NAT_FLAG.ALONE) === 0)).toHaveLength(2);
+  });
+
+  test('the answer on its way from a backend elsewhere that has gone is translated, and its port is given up', () => {
+    const { id, backends } = node.addService({ address: OTHER_VIP[family], port: protocol === 'TCP' ? 310 : 311, protocol: protocol === 'TCP' ? 6 : 17, backends: [{ address: REMOTE[family], port: 8080 }] });
+    const port = protocol === 'TCP' ? 310 : 311;
+    const send = () => node.incoming(from(family, OTHER_VIP[family], later(5570, port)));
+    const sent = ends(send());
+    node.setBackends(id, []);
+    node.endBackend(backends[0]!);
+    expect(send()).toMatchObject({ reason: 158 });
+    const answer = () => node.incoming(frame(family, [REMOTE[family], NODE[family]], [later(8080, sent.ports[0]!), payload('late')]));
+    for (const seconds of [0, 1]) {
+      node.age(seconds);
+      expect(answer()).toMatchObject({ verdict: 'redirect' });
+      expect(ends(answer())).toEqual({ from: OTHER_VIP[family], to: FAR[family], ports: [port, 5570] });
+    }
+    node.age(protocol === 'TCP' ? 11 : 61);
+    expect(answer().verdict).toBe('pass');
   });
 });
 
