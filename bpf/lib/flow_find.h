@@ -64,7 +64,7 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 	state = flow->state;
 	began = flow->began & 1;
 	age = p->now - flow->last_seen;
-	if (age > (__s32)flow_timeout(p, state)) {
+	if (age > (__s32)flow_lifetime(p, state)) {
 		p->found = FOUND_EXPIRED;
 		return p->traits & TRAIT_RELATED ? -DROP_UNKNOWN_FLOW : 1;
 	}
@@ -99,7 +99,10 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 		return 0;
 	/* what this packet changes: most change nothing, so that CPUs do not take the line from each other */
 	bits = state_bits(p, source);
-	if (age > 0 || (state & (bits | FLOW_HALF)) != bits) {
+	if (age > 0 || (state & (bits | FLOW_HALF | FLOW_RESET)) != bits) {
+		__u32 denied = state & state_denied(p);
+
+
 		if (p->rewrite) {
 			int result = partner_keep();
 
@@ -110,6 +113,8 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 			flow->last_seen = p->now;
 		if ((state & bits) != bits)
 			__sync_fetch_and_or(&flow->state, bits);
+		if (denied)
+			__sync_fetch_and_and(&flow->state, ~denied);
 	}
 	return 0;
 }

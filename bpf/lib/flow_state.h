@@ -25,6 +25,15 @@ inline_always __u32 flow_timeout(struct packet *p, __u32 state)
 	return timeout_ticks(state & FLOW_CONFIRMED ? config_timeout_tcp : config_timeout_tcp_syn);
 }
 
+/*
+ * For how long a flow's own packets find it. Whose reset it was nobody can tell without sequence numbers: after one the
+ * flow gives way to another that wants its place, but who goes on is let on (state_denied).
+ */
+inline_always __u32 flow_lifetime(struct packet *p, __u32 state)
+{
+	return flow_timeout(p, state & ~FLOW_RESET);
+}
+
 inline_always int flow_lives(struct packet *p, struct flow *flow)
 {
 	__s32 age = p->now - flow->last_seen;
@@ -48,4 +57,13 @@ inline_always __u32 state_bits(struct packet *p, __u32 end)
 		bits |= FLOW_RESET;
 	}
 	return bits;
+}
+
+/* What this packet takes back of its flow's state: of one that was reset there are only packets that were on their way,
+ * and these are answered by another reset. */
+inline_always __u32 state_denied(struct packet *p)
+{
+	if (p->traits & (TRAIT_LATER_FRAGMENT | TRAIT_RELATED | TRAIT_INITIAL | TRAIT_CLOSES))
+		return 0;
+	return p->protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) ? 0 : FLOW_RESET;
 }

@@ -38,7 +38,7 @@ inline_always void partner_copy(struct packet *p, struct flow *flow, __u32 swapp
 		state |= flow->state & (FLOW_FIN_0 | FLOW_FIN_1);
 	}
 	partner->last_seen = p->now;
-	partner->state = state | state_bits(p, p->partner_index);
+	partner->state = (state & ~state_denied(p)) | state_bits(p, p->partner_index);
 	partner->began = (flow->began & 1) ^ (swapped & 1);
 	partner->reserved = 0;
 	partner->flags = flow->flags & (FLOW_LATE | FLOW_HAIRPIN);
@@ -146,12 +146,14 @@ inline_always int reply_create(struct packet *p)
 
 inline_always void partner_touch(struct packet *p, struct flow *partner)
 {
-	__u32 bits = state_bits(p, p->partner_index);
+	__u32 bits = state_bits(p, p->partner_index), denied = state_denied(p);
 
 	if (partner->last_seen != p->now)
 		partner->last_seen = p->now;
 	if ((partner->state & bits) != bits)
 		__sync_fetch_and_or(&partner->state, bits);
+	if (partner->state & denied)
+		__sync_fetch_and_and(&partner->state, ~denied);
 }
 
 /* The client goes on, so its hold on the backend does. */

@@ -1,4 +1,4 @@
-import { payload, sctp } from '@cilium-ts/testkit';
+import { payload, sctp, type TcpFlag } from '@cilium-ts/testkit';
 import { DROP_REASON, type FlowEntry } from '@cilium-ts/datapath-layout';
 import { createMap } from 'libbpf-napi';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -89,15 +89,52 @@ describe.each(FAMILIES)('flows over IPv$family', ({ family }) => {
     { what: 'UDP', seconds: 61, layer: datagram(1, 2), answer: datagram(2, 1) },
     { what: 'TCP that saw only a SYN', seconds: 61, layer: segment(1, 2, 'syn'), answer: segment(2, 1, 'syn', 'ack') },
     { what: 'TCP established', seconds: 8001, layer: segment(1, 2, 'ack'), answer: segment(2, 1, 'ack') },
-    { what: 'TCP reset', seconds: 11, layer: segment(1, 2, 'syn'), answer: segment(2, 1, 'ack'), closing: true },
-  ])('$what is forgotten after its time-out, and not before', ({ seconds, layer, answer, closing }) => {
+    { what: 'TCP that has ended', seconds: 11, layer: segment(1, 2, 'fin', 'ack'), answer: segment(2, 1, 'fin', 'ack') },
+    { what: 'TCP reset', seconds: 8001, layer: segment(1, 2, 'syn'), then: segment(1, 2, 'rst'), answer: segment(2, 1, 'ack') },
+  ])('$what is forgotten after its time-out, and not before', ({ seconds, layer, then = layer, answer }) => {
     sandbox.setPolicy(B, { ingress: { any: ALLOW }, egress: { any: DENY } });
-    sandbox.from(A, fromPod(A, family, b, layer));
-    if (closing) sandbox.from(A, fromPod(A, family, b, segment(1, 2, 'rst')));
+    for (const each of [layer, then]) sandbox.from(A, fromPod(A, family, b, each));
     sandbox.age(seconds - 3);
     expect(sandbox.from(B, fromPod(B, family, a, answer)).verdict).toBe('redirect');
     sandbox.age(seconds);
     expect(sandbox.from(B, fromPod(B, family, a, answer))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.POLICY });
+  });
+
+  test('a reset that anybody may have sent costs a connection nothing: whoever goes on takes it back', () => {
+    sandbox.setPolicy(B, { ingress: { any: ALLOW }, egress: { any: DENY } });
+    const send = (...flags: TcpFlag[]) => sandbox.from(A, fromPod(A, family, b, segment(1, 2, ...flags)));
+    const answer = (...flags: TcpFlag[]) => sandbox.from(B, fromPod(B, family, a, segment(2, 1, ...flags)));
+    for (const each of [send, answer]) {
+      send('ack');
+      each('rst');
+      expect(sandbox.flows()[0]?.state).toEqual(['reset', 'confirmed']);
+      sandbox.age(600);
+      expect(answer('ack', 'psh')).toMatchObject({ verdict: 'redirect', events: [] });
+      expect(sandbox.flows()[0]?.state).toEqual(['confirmed']);
+      each('rst', 'ack');
+      expect(send('ack').verdict).toBe('redirect');
+      expect(sandbox.flows()[0]?.state).toEqual(['confirmed']);
+    }
+    // what ends or begins a connection is no sign of life
+    for (const flags of [['fin', 'ack'], ['rst'], ['syn', 'ack']] as const) {
+      send('rst');
+      send(...flags);
+      expect(sandbox.flows()[0]?.state).toContain('reset');
+    }
+    expect(send('syn')).toMatchObject({ verdict: 'redirect', events: [{ kind: 'verdict' }] });
+    expect(sandbox.flows()[0]?.state).toEqual([]);
+  });
+
+  test('the same of an abort of SCTP', () => {
+    sandbox.setPolicy(B, { ingress: { any: ALLOW }, egress: { any: DENY } });
+    const chunk = (kind: Parameters<typeof sctp>[0]['chunk']) => sandbox.from(A, fromPod(A, family, b, sctp({ sourcePort: 5, destinationPort: 6, chunk: kind! })));
+    chunk('init');
+    chunk('data');
+    chunk('abort');
+    expect(sandbox.flows()[0]?.state).toContain('reset');
+    sandbox.age(30);
+    expect(sandbox.from(B, fromPod(B, family, a, sctp({ sourcePort: 6, destinationPort: 5, chunk: 'data' }))).verdict).toBe('redirect');
+    expect(sandbox.flows()[0]?.state).not.toContain('reset');
   });
 
   test('a SYN on a closing entry starts anew, with a verdict of its own', () => {

@@ -1,5 +1,5 @@
 import { DROP_REASON, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
-import { sctp, udp, type Layer } from '@cilium-ts/testkit';
+import { sctp, udp, type Layer, type TcpFlag } from '@cilium-ts/testkit';
 import { describe, expect, test } from 'vitest';
 import { A, B, FAMILIES, fromPod, HOST, ip, REMOTE, segment, toPod } from './frames.ts';
 import { Sandbox } from './sandbox.ts';
@@ -34,6 +34,26 @@ describe.each(FAMILIES)('the end of flows to services over IPv$family', ({ famil
     expect(sandbox.flows().map((flow) => flow.state)).toEqual([['fin-source', 'confirmed'], ['fin-source', 'confirmed']]);
     sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, 4000, 'fin', 'ack')));
     expect(sandbox.flows().map((flow) => flow.state)).toEqual([['fin-source', 'fin-destination', 'confirmed'], ['fin-source', 'fin-destination', 'confirmed']]);
+  });
+
+  test('a reset that anybody may have sent is taken back of both entries by whoever goes on, and by the one that is made again', () => {
+    local(TCP);
+    const send = (...flags: TcpFlag[]) => sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, ...flags)));
+    const answer = (...flags: TcpFlag[]) => sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, 4000, ...flags)));
+    send('syn');
+    answer('syn', 'ack');
+    for (const alive of [send, answer]) {
+      for (const lost of [undefined, 'request', 'reply']) {
+        send('ack');
+        answer('rst');
+        expect(sandbox.flows().map((flow) => flow.state)).toEqual([['reset', 'confirmed'], ['reset', 'confirmed']]);
+        // (it would be expired; the entry of the one who goes on is not the lost one)
+        if (lost !== undefined && (lost === 'request') === (alive === answer)) sandbox.dropFlows((flow) => flow.service?.side === lost);
+        sandbox.age(30);
+        expect(alive('ack', 'psh')).toMatchObject({ verdict: 'redirect', events: [] });
+        expect(sandbox.flows().map((flow) => flow.state)).toEqual([['confirmed'], ['confirmed']]);
+      }
+    }
   });
 
   test('a direct connection on the ends of a live flow is refused, answered or not, and does not break it', () => {
