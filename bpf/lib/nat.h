@@ -118,7 +118,8 @@ struct nat_work {
 	__u32 closes; /* SCTP: the packet is an association's last */
 	__u32 goes_on; /* SCTP: it is neither its last nor its first */
 	__u32 replace; /* the entry under `key` is to be overwritten */
-	__u32 reserved;
+	__u32 lost; /* bpf_netdev, on the way in: the connection's backend has gone, and `past` was its entry */
+	struct nat_entry past;
 };
 
 /* One is enough, as for struct packet: no other packet is looked at on this CPU until the program returns. */

@@ -14,6 +14,7 @@
 #include "lib/local_link.h"
 #include "lib/masquerade.h"
 #include "lib/north_south.h"
+#include "lib/tcp_reset.h"
 #include "lib/vlan.h"
 
 /* Types that no map carries, made part of the object's BTF, from which the TypeScript layouts are generated. */
@@ -119,6 +120,8 @@ inline_always int entry_holds(struct packet *p, struct nat_work *work, struct na
 		}
 	}
 	if ((flags & (NAT_SERVICE | NAT_REPLY)) == NAT_SERVICE && !backend_if(entry->backend, entry->generation)) {
+		work->lost = 1;
+		nat_entry_copy(&work->past, entry);
 		nat_forget();
 		return 0;
 	}
@@ -132,6 +135,23 @@ inline_always int found(struct packet *p, struct nat_work *work)
 	if (!entry || !entry_holds(p, work, entry))
 		return 0;
 	nat_entry_copy(&work->entry, entry);
+	return 1;
+}
+
+/*
+ * A segment within a connection whose backend has gone, that another one elsewhere would answer directly: in its own name,
+ * for the frontend travels with the first segment only, and its refusal would not be believed. The connection's entry is
+ * left as it was, so that what is sent again meets the same. One that has come back at the same address is not another.
+ */
+inline_always int is_stranded(struct packet *p, struct nat_work *work)
+{
+	struct nat_entry *entry = &work->entry, *past = &work->past;
+
+	if (!work->lost || (entry->flags & (NAT_DSR | NAT_IPIP)) != NAT_DSR || !is_resettable(p))
+		return 0;
+	if (entry->destination_port == past->destination_port && address_equal(entry->destination, past->destination))
+		return 0;
+	nat_write(&work->key, past, BPF_ANY);
 	return 1;
 }
 
@@ -166,6 +186,7 @@ inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct na
 {
 	int offset, result, service;
 
+	work->lost = 0;
 	if (ctx->pkt_type == FOREIGN_HOST || vlan_is_another(ctx))
 		return PASS;
 	packet_begin(ctx, p, DIRECTION_INGRESS);
@@ -193,6 +214,8 @@ inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct na
 		result = outside_service(ctx);
 		if (result <= 0)
 			return result < 0 ? result : PASS;
+		if (is_stranded(p, work))
+			return -DROP_NO_SERVICE;
 	}
 	if (work->entry.flags & NAT_LEAVES)
 		return forward(ctx, p, work);
@@ -200,20 +223,55 @@ inline_always int from_netdev(struct __sk_buff *ctx, struct packet *p, struct na
 	return result < 0 ? result : PASS;
 }
 
-/* An ICMP error to the sender of the packet in hand, by the device it came in by: FINAL, or < 0 where none is sent. */
+/* What was built goes out by the device that its cause came in by: FINAL. */
+inline_always int answer_send(struct __sk_buff *ctx)
+{
+	ctx->mark = (ctx->mark & ~MARK_MASK) | MARK_DONE;
+	return FINAL(bpf_redirect(ctx->ifindex, 0));
+}
+
+/* An ICMP error to the sender of the packet in hand: FINAL, or < 0 where none is sent. */
 inline_always int icmp_answer(struct __sk_buff *ctx, __u32 what, __u32 info)
 {
 	int result = priority_tag_remove(ctx);
 
 	if (result >= 0)
 		result = icmp_answer_build(ctx, what, info);
-	if (result < 0)
-		return result;
-	ctx->mark = (ctx->mark & ~MARK_MASK) | MARK_DONE;
-	return FINAL(bpf_redirect(ctx->ifindex, 0));
+	return result < 0 ? result : answer_send(ctx);
 }
 
-/* The sender's ICMP error, for what is dropped because of its way or its destination. */
+/* A reset of the connection that the segment in hand is of: FINAL, or < 0 where none is sent. */
+inline_always int reset_answer(struct __sk_buff *ctx)
+{
+	int result = priority_tag_remove(ctx);
+
+	if (result >= 0)
+		result = tcp_reset_build(ctx);
+	return result < 0 ? result : answer_send(ctx);
+}
+
+/*
+ * To whom nobody serves. Who has a connection, whose backend has gone, hears of it whatever is configured, as it would
+ * from another backend; an ICMP error would not end it.
+ */
+inline_always int no_service(struct __sk_buff *ctx, struct packet *p)
+{
+	struct nat_work *work = nat_scratch();
+	struct icmp_answer *answer = answer_scratch();
+	__u32 ipv6 = p->traits & TRAIT_IPV6;
+
+	if (!work || !answer)
+		return -1;
+	if (is_resettable(p) && work->lost)
+		return reset_answer(ctx);
+	if (!config_service_reject || check_offset(p->protocol) == ICMP_CHECK)
+		return -1;
+	if (is_resettable(p))
+		return answer_allowed(p, answer) ? reset_answer(ctx) : -1;
+	return icmp_answer(ctx, ipv6 ? ICMP6_UNREACHABLE << 8 | ICMP6_CODE_PORT : ICMP4_UNREACHABLE << 8 | ICMP4_CODE_PORT, 0);
+}
+
+/* The sender's error, for what is dropped because of its way or its destination. */
 inline_always int refuse(struct __sk_buff *ctx, struct packet *p, int result)
 {
 	struct nat_route *route = route_scratch();
@@ -221,9 +279,7 @@ inline_always int refuse(struct __sk_buff *ctx, struct packet *p, int result)
 
 	switch (-result) {
 	case DROP_NO_SERVICE:
-		if (!config_service_reject || check_offset(p->protocol) == ICMP_CHECK)
-			return -1;
-		return icmp_answer(ctx, ipv6 ? ICMP6_UNREACHABLE << 8 | ICMP6_CODE_PORT : ICMP4_UNREACHABLE << 8 | ICMP4_CODE_PORT, 0);
+		return no_service(ctx, p);
 	case DROP_TTL_EXCEEDED:
 		return icmp_answer(ctx, ipv6 ? ICMP6_TIME_EXCEEDED << 8 : ICMP4_TIME_EXCEEDED << 8, 0);
 	case DROP_FRAG_NEEDED:

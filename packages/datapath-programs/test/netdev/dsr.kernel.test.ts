@@ -1,6 +1,6 @@
 import { ipToKey16, parseIp } from '@cilium-ts/core';
 import { DROP_REASON, FLOW_STATE, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
-import { extension, fragmentIpv4, parsePacket, payload, type Layer } from '@cilium-ts/testkit';
+import { extension, fragmentIpv4, parsePacket, payload, tcp, type Layer, type TcpFlag } from '@cilium-ts/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { MAC, NODE, NodeSandbox } from './node-sandbox.ts';
 import { datagram, ends, FAMILIES, FAR, frame, hex, of, POD, REMOTE, segment, unreachable, type Family } from './packets.ts';
@@ -171,6 +171,106 @@ test.each(FAMILIES)('IPv$family: a process of the other node answers in the fron
   expect(ends(passage)).toMatchObject({ from: FAR[family], to: other });
   expect(back.incoming(carried(passage.data)).verdict).toBe('pass');
   expect(ends(back.leaving(frame(family, [other, FAR[family]], [segment(9090, 6100, 'syn', 'ack')]), 0))).toMatchObject({ from: VIP[family], ports: [85, 6100] });
+});
+
+describe.each(FAMILIES)('a TCP connection whose backend goes, IPv$family', ({ family }) => {
+  const ANOTHER = family === 4 ? '10.0.1.6' : 'fd00:1::6';
+  const NUMBERS = { sequence: 0x1234_5678, acknowledgement: 0xfedc_ba98 };
+  const at = (address: string) => ({ address, port: 8080 });
+  let port = 400 + family;
+  let service: ReturnType<NodeSandbox['addService']>;
+  const open = (backend: string, node = front): void => {
+    service = node.addService({ address: VIP[family], port: (port += 10), flags: SERVICE_FLAG.DSR, backends: [at(backend)] });
+  };
+  /** The service has this backend instead; the first one has ended. */
+  const become = (backend?: string, node = front): void => {
+    const index = backend === undefined ? [] : [node.addBackend(service.id, backend, 8080, 6)];
+    node.setBackends(service.id, index);
+    for (const each of service.backends) node.endBackend(each);
+    service = { ...service, backends: index };
+  };
+  const client = (flags: readonly TcpFlag[], more: readonly Layer[] = [], extra = {}): Uint8Array => frame(family, [FAR[family], VIP[family]], [tcp({ sourcePort: 6300, destinationPort: port, flags, ...NUMBERS }), ...more], extra);
+  const send = (flags: readonly TcpFlag[], ...more: readonly Layer[]) => front.incoming(client(flags, more));
+  const option = ({ packet }: ReturnType<typeof send>): number => packet.ip!.headerLength - (family === 4 ? 20 : 40);
+  const expectReset = (passage: ReturnType<typeof send>): void => {
+    expect(passage).toMatchObject({ verdict: 'redirect', reason: 158 });
+    expect(ends(passage)).toEqual({ from: VIP[family], to: FAR[family], ports: [port, 6300] });
+    expect(passage.packet).toMatchObject({ ethernet: { source: MAC.eth0, destination: MAC.router }, transport: { flags: ['rst'] } });
+    const view = new DataView(passage.data.buffer, passage.data.byteOffset + passage.data.length - 20);
+    expect([view.getUint32(4), view.getUint32(8), view.getUint16(14)]).toEqual([NUMBERS.acknowledgement, 0, 0]);
+    expect(passage.data.length).toBe(14 + (family === 4 ? 20 : 40) + 20);
+  };
+
+  test('to one elsewhere: it is reset in the frontend’s name, as often as it asks, and begins anew there', () => {
+    open(REMOTE[family]);
+    expect(ends(send(['syn'])).to).toBe(REMOTE[family]);
+    become(ANOTHER);
+    expectReset(send(['ack']));
+    expectReset(send(['ack', 'psh'], payload('more')));
+    expectReset(send(['fin', 'ack']));
+    expectReset(send(['ack'], payload(3)));
+    expect(front.translations()).toHaveLength(1);
+    const anew = send(['syn']);
+    expect([ends(anew).to, option(anew)]).toEqual([ANOTHER, SIZE[family]]);
+    expect(ends(send(['ack'])).to).toBe(ANOTHER);
+  });
+
+  test('a reset of its own is answered by none, nor what has IPv4 options or extension headers', () => {
+    open(REMOTE[family]);
+    send(['syn']);
+    become(ANOTHER);
+    const hop = extension('destinationOptions', { body: new Uint8Array(6) });
+    const odd = family === 4 ? client(['ack'], [], { options: Uint8Array.from([1, 1, 1, 0]) }) : frame(6, [FAR[6], VIP[6]], [hop, tcp({ sourcePort: 6300, destinationPort: port, flags: ['ack'], ...NUMBERS })]);
+    expect(front.incoming(odd)).toMatchObject({ verdict: 'drop', reason: 158 });
+    expect(ends(send(['rst'])).to).toBe(ANOTHER);
+  });
+
+  test('from one of this node to one elsewhere', () => {
+    open(REMOTE[family], back);
+    const incoming = (flags: readonly TcpFlag[]) => back.incoming(client(flags));
+    expect(ends(incoming(['syn'])).to).toBe(REMOTE[family]);
+    become(ANOTHER, back);
+    expectReset(incoming(['ack']));
+    expectReset(incoming(['ack']));
+    // what the old one still says is the service's
+    expect(ends(back.leaving(frame(family, [REMOTE[family], FAR[family]], [segment(8080, 6300, 'ack')]), BACKEND)).from).toBe(VIP[family]);
+  });
+
+  test('from one elsewhere to one of this node: its own reset is translated', () => {
+    open(ANOTHER, back);
+    expect(ends(back.incoming(client(['syn']))).to).toBe(ANOTHER);
+    become(REMOTE[family], back);
+    expect(ends(back.incoming(client(['ack']))).to).toBe(REMOTE[family]);
+    expect(ends(back.leaving(frame(family, [REMOTE[family], FAR[family]], [segment(8080, 6300, 'rst')]), BACKEND)).from).toBe(VIP[family]);
+  });
+
+  test('one that went and came back at the same address has its connections as before', () => {
+    open(REMOTE[family]);
+    send(['syn']);
+    become(ANOTHER);
+    expectReset(send(['ack']));
+    become(REMOTE[family]);
+    expect(ends(send(['ack']))).toEqual({ from: FAR[family], to: REMOTE[family], ports: [6300, 8080] });
+  });
+
+  test('none is left: a connection is reset, who asks for one is told', () => {
+    open(REMOTE[family]);
+    send(['syn']);
+    become();
+    expectReset(send(['ack']));
+    expect(send(['syn'])).toMatchObject({ verdict: 'redirect', reason: 158, packet: { transport: family === 4 ? { type: 3, code: 3 } : { type: 1, code: 4 } } });
+  });
+});
+
+test('resets of what nobody serves are not sent where refusals are silent, but for a connection whose backend has gone', async () => {
+  using node = await NodeSandbox.open({ service_reject: 0 });
+  const { id, backends } = node.addService({ address: VIP[4], port: 80, flags: SERVICE_FLAG.DSR, backends: [{ address: REMOTE[4], port: 8080 }] });
+  node.addWildcard(VIP[4]);
+  expect(node.incoming(from(4, VIP[4], segment(1, 5, 'ack')))).toMatchObject({ verdict: 'drop', reason: 158 });
+  node.incoming(from(4, VIP[4], segment(1, 80, 'syn')));
+  node.setBackends(id, [node.addBackend(id, '10.0.1.6', 8080, 6)]);
+  node.endBackend(backends[0]!);
+  expect(node.incoming(from(4, VIP[4], segment(1, 80, 'ack')))).toMatchObject({ verdict: 'redirect', packet: { transport: { flags: ['rst'] } } });
 });
 
 test('SNAT and DSR side by side: each service as it says (hybrid)', () => {
