@@ -233,6 +233,17 @@ inline_always int dsr_stands_in_the_way(struct __sk_buff *ctx, struct packet *p)
 	return !is_closing(state) && (__s32)(p->now - flow->last_seen) <= (__s32)flow_timeout(p, state);
 }
 
+/* Whether the client's connection to this endpoint has ended, as both ends have said: its ports are free for another. */
+inline_always int dsr_has_ended(struct packet *p)
+{
+	struct flow *flow;
+
+	if (p->protocol != IPPROTO_TCP)
+		return 0;
+	flow = bpf_map_lookup_elem(&cilium_flows, &p->key);
+	return flow && is_closing(flow->state & ~(__u32)FLOW_RESET);
+}
+
 /*
  * A packet to an endpoint of this node that may carry a frontend: its answers are sent in that name from now on. 1, 0
  * where it carries none, or a drop reason. The packet goes on as it is.
@@ -273,9 +284,9 @@ __attribute__((noinline)) int dsr_receive(struct __sk_buff *ctx)
 				found->last_seen = p->now;
 			return 1;
 		}
-		/* the client uses one port to two frontends, and both led here */
+		/* the client uses one port to two frontends, and both led here; the entry sees the end of one side only */
 		if (!old && !nat_is_closing(found->state) &&
-		    (__s32)(p->now - found->last_seen) <= (__s32)nat_timeout(p->protocol, found->state))
+		    (__s32)(p->now - found->last_seen) <= (__s32)nat_timeout(p->protocol, found->state) && !dsr_has_ended(p))
 			return -DROP_NAT_NO_MAPPING;
 	}
 	if (!dsr_is_backend(p, work, id))

@@ -141,6 +141,17 @@ describe.each(FAMILIES.flatMap(({ family }) => (['TCP', 'UDP'] as const).map((pr
     expect(ends(back.leaving(frame(family, [REMOTE[family], FAR[family]], [later(8080, 5557)]), BACKEND))).toMatchObject({ from: NODE[family], ports: [30_080, 5557] });
   });
 
+  test('the second frontend is served at once where both ends have closed the first connection', () => {
+    if (protocol === 'UDP') return; // has no end
+    const arrive = (to: string, port: number) => back.incoming(carried(front.incoming(from(family, to, opening(6400, port))).data));
+    expect(arrive(VIP[family], 80).verdict).toBe('pass');
+    for (const [state, verdict] of [[FLOW_STATE.CONFIRMED, 'drop'], [FLOW_STATE.CONFIRMED | FLOW_STATE.RESET, 'drop'], [FLOW_STATE.CONFIRMED | FLOW_STATE.FIN_0, 'drop'], [FLOW_STATE.CONFIRMED | FLOW_STATE.FIN_0 | FLOW_STATE.FIN_1, 'pass']] as const) {
+      back.recordFlow([FAR[family], 6400], [REMOTE[family], 8080], 6, { lastSeen: back.lastSeen(), state });
+      expect([state, arrive(NODE[family], 30_080).verdict]).toEqual([state, verdict]);
+    }
+    expect(ends(back.leaving(frame(family, [REMOTE[family], FAR[family]], [later(8080, 6400)]), BACKEND))).toMatchObject({ from: NODE[family], ports: [30_080, 6400] });
+  });
+
   test('no room for the frontend: the client hears of the size that fits', () => {
     // exactly what the way takes: with the frontend it would be too long
     const length = 1500 - (family === 4 ? 20 : 40) - (protocol === 'TCP' ? 20 : 8);
