@@ -64,7 +64,7 @@ inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct ce
 		began = found->began & 1;
 		state = found->state;
 		/* of a service that is no more nothing is left but the address */
-		p->flow_flags = found->flags & ~(found->flags & FLOW_SERVICE ? FLOW_SERVICE | FLOW_HAIRPIN : 0);
+		p->flow_flags = found->flags & ~(found->flags & FLOW_SERVICE ? FLOW_SERVICE | FLOW_HAIRPIN | FLOW_PORT : 0);
 		if (!forward)
 			p->traits |= TRAIT_REPLY;
 		if (p->flow_flags & FLOW_REPLY_REWRITE)

@@ -48,6 +48,7 @@ inline_always void flow_compose(struct packet *p, struct cell_half *source, stru
 	__builtin_memset(flow->rewrite_address, 0, sizeof(flow->rewrite_address));
 	flow->rewrite_port = 0;
 	flow->rewrite_id = 0;
+	flow->other_port = 0;
 }
 
 inline_always void rewrite_copy(struct flow *to, struct flow *from)
@@ -55,6 +56,7 @@ inline_always void rewrite_copy(struct flow *to, struct flow *from)
 	address_copy(to->rewrite_address, from->rewrite_address);
 	to->rewrite_port = from->rewrite_port;
 	to->rewrite_id = from->rewrite_id;
+	to->other_port = from->other_port;
 }
 
 inline_always int flow_differs_only_in_decision(struct flow *a, struct flow *b)
@@ -119,7 +121,7 @@ __attribute__((noinline)) int flow_meet(void)
 			if (!forward || (found->flags & FLOW_SERVICE))
 				return -DROP_NAT_NO_MAPPING;
 			rewrite_copy(&p->flow, found);
-			p->flow.flags |= found->flags & (FLOW_REPLY_REWRITE | FLOW_HAIRPIN);
+			p->flow.flags |= found->flags & (FLOW_REPLY_REWRITE | FLOW_HAIRPIN | FLOW_PORT);
 		}
 	}
 	if (found && (found->began & 1) == (p->source_index & 1) && flow_lives(p, found)) {

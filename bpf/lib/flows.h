@@ -50,6 +50,7 @@ enum flow_flag {
 	FLOW_SERVICE = 4, /* to a service: rewrite_address holds index and generation (u32 each) of the backend */
 	FLOW_REPLY_REWRITE = 8, /* the same flow behind the service: rewrite_address and _port are the service's */
 	FLOW_HAIRPIN = 16, /* of those two: the backend is the client, who sees itself as the loopback address */
+	FLOW_PORT = 32, /* of those two: the backend sees another port of the client: other_port is the client's new one */
 };
 
 /*
@@ -61,6 +62,9 @@ enum flow_flag {
  *
  * A SYN writes the second only, marked FLOW_HALF; the first comes with the backend's first answer, before the client can
  * send anything that needs it. What is refused or never answered so costs one entry.
+ *
+ * Where the second one's key is that of another live flow, for the client has one port to two services with this backend,
+ * the backend sees the client under another port (FLOW_PORT).
  */
 #define FLOW_BACKEND_SHIFT 8
 
@@ -78,11 +82,12 @@ struct flow {
 	__u16 rewrite_id; /* of the service */
 	__u32 identity[2];
 	__u8 rewrite_address[ADDRESS_SIZE]; /* see enum flow_flag */
+	__be16 other_port; /* FLOW_PORT: what the client's becomes, for the backend or back; else 0 */
 	/*
 	 * Fills the kernel's element (48 bytes of its own, 40 of key) to three cache lines of 64, so that what a hit reads,
 	 * the first 36 bytes, shares two with hash and key: otherwise three.
 	 */
-	__u8 line[40];
+	__u8 line[38];
 };
 
 struct {

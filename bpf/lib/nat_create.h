@@ -7,6 +7,7 @@
 
 #include "lib/drop_reasons.h"
 #include "lib/nat.h"
+#include "lib/ports.h"
 #include "lib/select.h"
 
 #define NAT_UDP 17
@@ -14,7 +15,6 @@
 #define NAT_ICMP6 58
 #define NAT_EEXIST 17
 #define NAT_LISTEN 10 /* TCP_LISTEN */
-#define NAT_UNPRIVILEGED 1024 /* the first port that any process may have */
 
 /*
  * Where the search for a port begins. The same for the same connection, so that after the loss of its original entry
@@ -37,12 +37,6 @@ inline_always __u32 nat_hash(struct nat_key *key)
 	return hash ^ hash >> 16;
 }
 
-inline_always __be16 nat_port_pick(__u32 hash, __u32 try, __u32 low, __u32 high)
-{
-	hash += try * 0x9e3779b1u;
-	return bpf_htons((low + ((__u64)hash * (high - low + 1) >> 32)) & 0xffff);
-}
-
 /*
  * The n-th port to try, in network order. In the narrow range, where the host's own sockets do not get ports by
  * themselves, an original port is kept; the wide one is for destinations that have used up the narrow one.
@@ -55,15 +49,7 @@ inline_always __be16 nat_candidate(__u32 hash, __u32 try, __be16 original)
 		return original;
 	if (try >= NAT_TRIES_NARROW)
 		low = config_nat_port_wide_min;
-	return nat_port_pick(hash, try, low, high);
-}
-
-/* The same of a client that keeps its address: some of its own ports, and no privileged one unless it has one. */
-inline_always __be16 nat_candidate_of_client(__u32 hash, __u32 try, __be16 original)
-{
-	__u32 privileged = bpf_ntohs(original) < NAT_UNPRIVILEGED;
-
-	return nat_port_pick(hash, try, privileged ? 1 : NAT_UNPRIVILEGED, privileged ? NAT_UNPRIVILEGED - 1 : 65535);
+	return port_within(hash_again(hash, try), low, high);
 }
 
 inline_always int nat_has_ports(__u32 protocol)
@@ -184,7 +170,7 @@ static long nat_search_step(__u32 try, struct nat_search *search)
 	__u32 own = work->entry.flags & NAT_ALLOCATED;
 
 	if (nat_try(search->ctx, own ? nat_candidate(search->hash, try, work->key.source_port)
-				     : nat_candidate_of_client(search->hash, try, work->key.source_port)))
+				     : port_like(hash_again(search->hash, try), work->key.source_port)))
 		return 0;
 	nat_tries_count(try);
 	/* packets to a port of the node's own are looked at for its sake */

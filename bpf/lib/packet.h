@@ -90,6 +90,7 @@ enum packet_rewrite {
 	REWRITE_SOURCE = 1, /* a reply: rewrite_address and rewrite_port, the service's, become its source */
 	REWRITE_DESTINATION = 2, /* a request: they are the backend's, and become its destination */
 	REWRITE_HAIRPIN = 4, /* the other side too, from or to the loopback address */
+	REWRITE_PORT = 8, /* the other side's port too, to other_port */
 };
 
 /* One change of an address and port, for what is not done in line. */
@@ -163,7 +164,8 @@ struct packet {
 	struct fragment_key fragment_key;
 	struct prefix_key prefix_key;
 	__u32 event_count;
-	__u32 reserved;
+	__be16 other_port; /* for REWRITE_PORT */
+	__u16 reserved;
 	__u64 barrier;
 };
 

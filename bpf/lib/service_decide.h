@@ -9,12 +9,15 @@
 #include "lib/judge.h"
 #include "lib/packet.h"
 #include "lib/parties.h"
+#include "lib/ports.h"
 #include "lib/report.h"
 #include "lib/select.h"
 #include "lib/service_flow.h"
 
 /* Backends that are tried where one already has the client's flow by another way. */
 #define MAX_ATTEMPTS 4
+/* Ports that are tried for a client whose own is taken towards this backend. */
+#define CLIENT_PORT_TRIES 16
 
 inline_always int is_service_protocol(__u32 protocol)
 {
@@ -50,6 +53,7 @@ __attribute__((noinline)) int service_select(__u32 attempt)
 
 	if (!p)
 		return -DROP_INTERNAL;
+	p->other_port = 0;
 	frontend_key_fill(&p->frontend_key, p->frontend, p->frontend_port, p->protocol);
 	id = service_find_inside(&p->frontend_key, &service);
 	if (!id && is_node_address(p->frontend)) {
@@ -90,6 +94,7 @@ inline_always int service_keep(struct packet *p, struct flow *found)
 	p->choice.index = words(found->rewrite_address)[0];
 	p->choice.generation = words(found->rewrite_address)[1];
 	p->service = found->rewrite_id;
+	p->other_port = found->other_port;
 	backend = backend_if(p->choice.index, p->choice.generation);
 	return backend ? backend_take(p, backend) : 0;
 }
@@ -108,6 +113,10 @@ __attribute__((noinline)) int service_judge(struct __sk_buff *ctx, __u32 state)
 		return -DROP_INTERNAL;
 	p->flow_flags = FLOW_SERVICE;
 	p->rewrite = REWRITE_DESTINATION;
+	if (p->other_port) {
+		p->flow_flags |= FLOW_PORT;
+		p->rewrite |= REWRITE_PORT;
+	}
 	/* an endpoint may always talk to itself */
 	if (address_equal(p->destination, p->source)) {
 		p->flow_flags |= FLOW_HAIRPIN;
@@ -126,6 +135,7 @@ __attribute__((noinline)) int service_judge(struct __sk_buff *ctx, __u32 state)
 	words(p->flow.rewrite_address)[0] = p->choice.index;
 	words(p->flow.rewrite_address)[1] = p->choice.generation;
 	p->flow.rewrite_id = p->service;
+	p->flow.other_port = p->other_port;
 	return 0;
 }
 
@@ -140,7 +150,7 @@ inline_always void service_done(struct packet *p)
 
 #define FORWARD_DONE 0
 #define FORWARD_NEW 1
-#define FORWARD_KEEP 2 /* the entry there is has another backend, which it keeps */
+#define FORWARD_KEEP 2 /* the entry there is has another backend, or port towards it, which it keeps */
 
 /* A SYN sent again goes where the first one went, if that was answered (FLOW_HALF: see service_write). */
 __attribute__((noinline)) int forward_meet(void)
@@ -153,7 +163,7 @@ __attribute__((noinline)) int forward_meet(void)
 	found = bpf_map_lookup_elem(&cilium_flows, &p->key);
 	if (found && (found->flags & FLOW_SERVICE) && flow_lives(p, found)) {
 		if (words(found->rewrite_address)[0] == p->choice.index &&
-		    words(found->rewrite_address)[1] == p->choice.generation) {
+		    words(found->rewrite_address)[1] == p->choice.generation && found->other_port == p->flow.other_port) {
 			p->flow.state |= found->state;
 			flow_renew(p, found, *(volatile __u64 *)&found->decision);
 			return FORWARD_DONE;
@@ -178,6 +188,54 @@ inline_always int forward_create(struct packet *p, __u64 how)
 	return FORWARD_NEW;
 }
 
+/* The entry for replies, where there is room for it: see service_write. REPLY_..., or < 0. */
+inline_always int reply_write(struct packet *p, __u64 how)
+{
+	reply_key(p);
+	reply_compose(p, &p->flow);
+	if (is_syn(p) && !(p->traits & TRAIT_FRAGMENT) && how == BPF_NOEXIST)
+		p->partner_flow.state |= FLOW_HALF;
+	return reply_create(p);
+}
+
+struct port_search {
+	__u64 how;
+	__u32 hash;
+	int result;
+};
+
+/* A step of the search: 1 ends it. */
+static long port_search_step(__u32 try, struct port_search *search)
+{
+	struct packet *p = packet_scratch();
+
+	if (!p)
+		return 1;
+	p->other_port = port_like(hash_again(search->hash, try), p->source_port);
+	p->flow.other_port = p->other_port;
+	search->result = reply_write(p, search->how);
+	return search->result != REPLY_TAKEN;
+}
+
+/*
+ * The client has a live flow to this backend from the same port, by another service or directly: the backend gets to see
+ * another port, the same whenever this packet is decided. Not with SCTP, for the sake of its checksum.
+ */
+__attribute__((noinline)) int reply_write_elsewhere(__u64 how)
+{
+	struct port_search search = { .how = how, .result = REPLY_TAKEN };
+	struct packet *p = packet_scratch();
+
+	if (!p || p->protocol == IPPROTO_SCTP)
+		return REPLY_TAKEN;
+	search.hash = service_hash(p->source, p->source_port, p->frontend_port ^ p->service, p->protocol);
+	p->rewrite |= REWRITE_PORT;
+	p->flow_flags |= FLOW_PORT;
+	p->flow.flags |= FLOW_PORT;
+	bpf_loop(CLIENT_PORT_TRIES, port_search_step, &search, 0);
+	return search.result;
+}
+
 /*
  * Both entries, or that for replies only: of a SYN on ends that had no flow behind this service (see flows.h). As it does
  * not say where it went before, a SYN sent again without answer may go elsewhere where the service has changed meanwhile;
@@ -187,11 +245,9 @@ inline_always int service_write(struct __sk_buff *ctx, struct packet *p, __u64 h
 {
 	int result;
 
-	reply_key(p);
-	reply_compose(p, &p->flow);
-	if (is_syn(p) && !(p->traits & TRAIT_FRAGMENT) && how == BPF_NOEXIST)
-		p->partner_flow.state |= FLOW_HALF;
-	result = reply_create(p);
+	result = reply_write(p, how);
+	if (result == REPLY_TAKEN)
+		result = reply_write_elsewhere(how);
 	if (result < 0 || result == REPLY_TAKEN)
 		return result;
 	if (p->partner_flow.state & FLOW_HALF)

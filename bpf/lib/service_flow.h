@@ -41,7 +41,7 @@ inline_always void partner_copy(struct packet *p, struct flow *flow, __u32 swapp
 	partner->state = (state & ~state_denied(p)) | state_bits(p, p->partner_index);
 	partner->began = (flow->began & 1) ^ (swapped & 1);
 	partner->reserved = 0;
-	partner->flags = flow->flags & (FLOW_LATE | FLOW_HAIRPIN);
+	partner->flags = flow->flags & (FLOW_LATE | FLOW_HAIRPIN | FLOW_PORT);
 	partner->rewrite_id = flow->rewrite_id;
 }
 
@@ -51,15 +51,16 @@ inline_always void partner_copy(struct packet *p, struct flow *flow, __u32 swapp
  */
 inline_always void reply_key(struct packet *p)
 {
+	__be16 client_port = p->rewrite & REWRITE_PORT ? p->other_port : p->source_port;
 	__u64 tail = (__u64)p->protocol << 32;
 
 	if (p->rewrite & REWRITE_HAIRPIN) {
 		loopback_address(p->change.from, p->traits & TRAIT_IPV6);
-		p->partner_index = key_store((__u64 *)&p->partner, p->change.from, p->source_port, p->rewrite_address,
+		p->partner_index = key_store((__u64 *)&p->partner, p->change.from, client_port, p->rewrite_address,
 					     p->rewrite_port, tail, ROLE_NONE);
 		return;
 	}
-	p->partner_index = key_store((__u64 *)&p->partner, p->source, p->source_port, p->rewrite_address,
+	p->partner_index = key_store((__u64 *)&p->partner, p->source, client_port, p->rewrite_address,
 				     p->rewrite_port, tail, ROLE_NONE);
 }
 
@@ -67,16 +68,17 @@ inline_always void reply_key(struct packet *p)
  * service. */
 inline_always void request_key(struct packet *p)
 {
+	__be16 client_port = p->rewrite & REWRITE_PORT ? p->other_port : p->destination_port;
 	__u64 tail = (__u64)p->protocol << 32;
 
 	/* a client that is its own backend is the source here, in its other part */
 	if (p->rewrite & REWRITE_HAIRPIN) {
 		p->partner_index = key_store((__u64 *)&p->partner, p->rewrite_address, p->rewrite_port, p->source,
-					     p->destination_port, tail, ROLE_NONE);
+					     client_port, tail, ROLE_NONE);
 		return;
 	}
 	p->partner_index = key_store((__u64 *)&p->partner, p->rewrite_address, p->rewrite_port, p->destination,
-				     p->destination_port, tail, ROLE_NONE);
+				     client_port, tail, ROLE_NONE);
 }
 
 /* p->partner_flow, an entry for replies, from the entry for requests. */
@@ -87,16 +89,19 @@ inline_always void reply_compose(struct packet *p, struct flow *request)
 	p->partner_flow.state |= words(request->rewrite_address)[0] << FLOW_BACKEND_SHIFT;
 	address_copy(p->partner_flow.rewrite_address, p->destination);
 	p->partner_flow.rewrite_port = p->destination_port;
+	p->partner_flow.other_port = request->flags & FLOW_PORT ? p->source_port : 0;
 }
 
 #define REPLY_WRITTEN 0
 #define REPLY_TAKEN 1 /* by another flow */
 #define REPLY_AGAIN 2 /* written over that of the same SYN, which has no answer yet */
 
-inline_always int is_reply_of(struct flow *flow, void *frontend, __be16 port)
+/* Whether the entry under p->partner is that for replies of the flow that the packet in hand, the client's, is of. */
+inline_always int is_reply_of(struct packet *p, struct flow *flow)
 {
-	return (flow->flags & FLOW_REPLY_REWRITE) && address_equal(flow->rewrite_address, frontend) &&
-	       flow->rewrite_port == port;
+	return (flow->flags & FLOW_REPLY_REWRITE) && address_equal(flow->rewrite_address, p->destination) &&
+	       flow->rewrite_port == p->destination_port &&
+	       flow->other_port == (p->rewrite & REWRITE_PORT ? p->source_port : 0);
 }
 
 /*
@@ -118,7 +123,7 @@ __attribute__((noinline)) int reply_meet(void)
 	if (found && flow_lives(p, found)) {
 		__u32 client = p->partner_index & 1;
 
-		if (is_reply_of(found, p->destination, p->destination_port)) {
+		if (is_reply_of(p, found)) {
 			if (!(p->traits & TRAIT_INITIAL))
 				p->partner_flow.state |= found->state & ((1 << FLOW_BACKEND_SHIFT) - 1) & ~FLOW_HALF;
 			p->partner_flow.flags |= found->flags & FLOW_VIA_STACK;
@@ -173,7 +178,7 @@ inline_always void partner_of_request(struct packet *p, struct flow *flow)
 
 	reply_key(p);
 	partner = bpf_map_lookup_elem(&cilium_flows, &p->partner);
-	if (partner && is_reply_of(partner, p->destination, p->destination_port)) {
+	if (partner && is_reply_of(p, partner)) {
 		partner_touch(p, partner);
 	} else {
 		reply_compose(p, flow);
@@ -199,6 +204,12 @@ inline_always __u32 reply_generation(struct packet *p, __u32 index)
 	return generation;
 }
 
+/* The port of the client that the backend sees, where it is not the client's own; of a packet of the backend. */
+inline_always __be16 seen_port(struct packet *p, struct flow *reply)
+{
+	return reply->flags & FLOW_PORT ? p->destination_port : 0;
+}
+
 /* Writes p->partner, an entry for requests, from the entry for replies. */
 inline_always int request_write(struct packet *p, struct flow *reply, __u32 generation, __u64 how)
 {
@@ -209,6 +220,7 @@ inline_always int request_write(struct packet *p, struct flow *reply, __u32 gene
 	words(p->partner_flow.rewrite_address)[2] = 0;
 	words(p->partner_flow.rewrite_address)[3] = 0;
 	p->partner_flow.rewrite_port = 0;
+	p->partner_flow.other_port = seen_port(p, reply);
 	return (int)bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, how);
 }
 
@@ -233,7 +245,7 @@ inline_always int answer_meet(struct packet *p, struct flow *reply, __u32 genera
 
 	if (request && (request->flags & FLOW_SERVICE) && flow_lives(p, request)) {
 		if (words(request->rewrite_address)[0] == reply->state >> FLOW_BACKEND_SHIFT &&
-		    words(request->rewrite_address)[1] == generation) {
+		    words(request->rewrite_address)[1] == generation && request->other_port == seen_port(p, reply)) {
 			partner_touch(p, request);
 			__sync_fetch_and_and(&reply->state, ~(__u32)FLOW_HALF);
 			return 0;
@@ -282,7 +294,8 @@ inline_always int partner_of_reply(struct packet *p, struct flow *flow)
 		return answer_first(p, flow, reply_generation(p, index));
 	partner = bpf_map_lookup_elem(&cilium_flows, &p->partner);
 	if (partner) {
-		if ((partner->flags & FLOW_SERVICE) && words(partner->rewrite_address)[0] == index)
+		if ((partner->flags & FLOW_SERVICE) && words(partner->rewrite_address)[0] == index &&
+		    partner->other_port == seen_port(p, flow))
 			partner_touch(p, partner);
 		return 0;
 	}
@@ -339,5 +352,9 @@ inline_always int flow_rewrite(struct packet *p, struct flow *flow, __u32 forwar
 	}
 	if (p->flow_flags & FLOW_HAIRPIN)
 		p->rewrite |= REWRITE_HAIRPIN;
+	if (p->flow_flags & FLOW_PORT) {
+		p->rewrite |= REWRITE_PORT;
+		p->other_port = flow->other_port;
+	}
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * Gives the packet in hand the addresses and ports that p->rewrite says, and corrects its checksums. TCP and UDP are
  * done in line, where the kernel tells who computes the checksum; fragments, SCTP, ICMP errors with what they quote,
- * hairpins and older kernels are done by helpers.
+ * hairpins, clients under another port and older kernels are done by helpers.
  */
 #pragma once
 
@@ -245,18 +245,22 @@ __attribute__((noinline)) int translate_slow(struct __sk_buff *ctx)
 	address_copy(p->change.to, p->rewrite_address);
 	p->change.to_port = p->rewrite_port;
 	result = change_side(ctx, side);
-	if (result || !(p->rewrite & REWRITE_HAIRPIN))
+	if (result || !(p->rewrite & (REWRITE_HAIRPIN | REWRITE_PORT)))
 		return result;
 	if (side) {
 		address_copy(p->change.from, p->source);
-		loopback_address(p->change.to, p->traits & TRAIT_IPV6);
 		p->change.from_port = p->source_port;
 	} else {
 		address_copy(p->change.from, p->destination);
-		address_copy(p->change.to, p->source);
 		p->change.from_port = p->destination_port;
 	}
-	p->change.to_port = p->change.from_port;
+	if (!(p->rewrite & REWRITE_HAIRPIN))
+		address_copy(p->change.to, p->change.from);
+	else if (side)
+		loopback_address(p->change.to, p->traits & TRAIT_IPV6);
+	else
+		address_copy(p->change.to, p->source);
+	p->change.to_port = p->rewrite & REWRITE_PORT ? p->other_port : p->change.from_port;
 	return change_side(ctx, !side);
 }
 

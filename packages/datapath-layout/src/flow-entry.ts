@@ -45,6 +45,8 @@ export interface FlowService {
   readonly frontend?: { readonly ip: IpAddress; readonly port: number };
   /** The client is its own backend. */
   readonly hairpin: boolean;
+  /** Where the backend sees another port of the client: in the request's entry that one, in the reply's the client's own. */
+  readonly otherPort?: number;
 }
 
 /** Decodes one entry of cilium_flows. */
@@ -73,7 +75,7 @@ export function decodeFlow(key: FlowKey, flow: Flow): FlowEntry {
 }
 
 function serviceOf(flow: Flow): { service?: FlowService } {
-  const base = { id: flow.rewriteId, hairpin: (flow.flags & FLOW_FLAG.HAIRPIN) !== 0 };
+  const base = { id: flow.rewriteId, hairpin: (flow.flags & FLOW_FLAG.HAIRPIN) !== 0, ...((flow.flags & FLOW_FLAG.PORT) !== 0 && { otherPort: flow.otherPort }) };
   if ((flow.flags & FLOW_FLAG.SERVICE) !== 0) {
     const words = new DataView(flow.rewriteAddress.buffer, flow.rewriteAddress.byteOffset);
     return { service: { ...base, side: 'request', backend: words.getUint32(0, true), backendGeneration: words.getUint32(4, true) } };

@@ -144,6 +144,7 @@ export const FLOW_FLAG = {
   SERVICE: 4,
   REPLY_REWRITE: 8,
   HAIRPIN: 16,
+  PORT: 32,
 } as const;
 /** A value of enum flow_flag. */
 export type FlowFlag = (typeof FLOW_FLAG)[keyof typeof FLOW_FLAG];

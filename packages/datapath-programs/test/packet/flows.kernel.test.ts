@@ -1,5 +1,5 @@
 import { payload, sctp, type TcpFlag } from '@cilium-ts/testkit';
-import { DROP_REASON, type FlowEntry } from '@cilium-ts/datapath-layout';
+import { DROP_REASON, flow, type FlowEntry } from '@cilium-ts/datapath-layout';
 import { createMap } from 'libbpf-napi';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { A, B, datagram, echo, FAMILIES, fromPod, HOST, IDENTITY, ip, quoted, REMOTE, segment, toPod, unreachable, WORLD } from './frames.ts';
@@ -271,8 +271,8 @@ describe.each(FAMILIES)('flows over IPv$family', ({ family }) => {
 
 test('an insert that fails opens nothing: policy judges each packet, and the failure is counted', async () => {
   // without preallocation (1 << 0): older kernels let a preallocated map hold a few more than it says
-  using full = createMap({ type: 'hash', name: 'full', keySize: 40, valueSize: 64, maxEntries: 1, flags: 1 });
-  full.update(new Uint8Array(40), new Uint8Array(64));
+  using full = createMap({ type: 'hash', name: 'full', keySize: 40, valueSize: flow.size, maxEntries: 1, flags: 1 });
+  full.update(new Uint8Array(40), new Uint8Array(flow.size));
   using crowded = await Sandbox.open({}, {}, { cilium_flows: full });
   await crowded.addPod(A, CLIENT);
   await crowded.addPod(B, SERVER);

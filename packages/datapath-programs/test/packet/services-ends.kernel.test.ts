@@ -1,10 +1,10 @@
 import { DROP_REASON, SERVICE_FLAG } from '@cilium-ts/datapath-layout';
-import { sctp, udp, type Layer, type TcpFlag } from '@cilium-ts/testkit';
+import { parsePacket, sctp, udp, type Layer, type TcpFlag } from '@cilium-ts/testkit';
 import { describe, expect, test } from 'vitest';
 import { A, B, FAMILIES, fromPod, HOST, ip, REMOTE, segment, toPod } from './frames.ts';
 import { Sandbox } from './sandbox.ts';
 import { Services } from './services.ts';
-import { VIP, TCP, UDP, SCTP, PORT, BACKEND_PORT, PROTOCOLS, bytes, delivered, sandbox, services, sides, useServices } from './services-rig.ts';
+import { VIP, OTHER_VIP, TCP, UDP, SCTP, PORT, BACKEND_PORT, PROTOCOLS, bytes, delivered, sandbox, services, sides, useServices } from './services-rig.ts';
 
 useServices();
 
@@ -71,7 +71,18 @@ describe.each(FAMILIES)('the end of flows to services over IPv$family', ({ famil
   test('a service does not take the ends of a live direct connection', () => {
     sandbox.from(A, fromPod(A, family, b, segment(4000, BACKEND_PORT, 'syn')));
     local(TCP);
-    expect(sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn')))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
+    const port = parsePacket(sandbox.from(A, fromPod(A, family, vip, segment(4000, PORT, 'syn'))).data).transport!.sourcePort!;
+    expect(port).not.toBe(4000);
+    const answer = (from: number) => sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, from, 'syn', 'ack')));
+    expect(bytes(answer(4000).data)).toBe(bytes(delivered(family, A, [b, a], segment(BACKEND_PORT, 4000, 'syn', 'ack'))));
+    expect(bytes(answer(port).data)).toBe(bytes(delivered(family, A, [vip, a], segment(PORT, 4000, 'syn', 'ack'))));
+  });
+
+  test('SCTP under another port there is none: another backend, or none', () => {
+    for (const [id, address] of [[1, vip], [2, OTHER_VIP[family]]] as const) services.add({ id, address, port: PORT, protocol: SCTP, backends: [{ address: b, port: PORT }] });
+    const send = (to: string) => sandbox.from(A, fromPod(A, family, to, sctp({ sourcePort: 4000, destinationPort: PORT, chunk: 'init' })));
+    expect(send(vip).verdict).toBe('redirect');
+    expect(send(OTHER_VIP[family])).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NAT_NO_MAPPING });
   });
 
   test.each(PROTOCOLS)('$name to a backend that has the service\'s own address and port is a flow like any other', ({ protocol, first, answer, layer }) => {
