@@ -39,6 +39,12 @@ inline_always __u32 sum_wrap(__u32 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
+/* Halfway: at most 18 bits, of a sum of a few words. */
+inline_always __u32 sum_halve(__u64 sum)
+{
+	return (sum & 0xffff) + (sum >> 16);
+}
+
 inline_always __u32 sum_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);

@@ -8,7 +8,7 @@
 #include "lib/parties.h"
 #include "lib/recover.h"
 #include "lib/report.h"
-#include "lib/service_decide.h"
+#include "lib/service_flow.h"
 
 /* Refused by policy in its own direction: 0 if the socket of a connection the other way proves it a reply. */
 inline_always int refused(struct __sk_buff *ctx, struct packet *p, int result)
@@ -34,8 +34,10 @@ inline_always int refused(struct __sk_buff *ctx, struct packet *p, int result)
  * Decides a packet for which the flow table has no valid answer (p->found says why) and, where that allows it, brings
  * the table up to date. 0 or a drop reason. `own` is the cell half of the device's endpoint, which has been in force
  * since the epoch was read.
+ *
+ * Out of line, for all that it keeps in registers is then no burden of the fast path beside it.
  */
-inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct cell_half *own, const __u32 to_container)
+static __attribute__((noinline)) int flow_decide(struct __sk_buff *ctx, struct packet *p, struct cell_half *own, __u32 to_container)
 {
 	__u32 forward = 1, began = p->source_index & 1, state = 0;
 	struct cell_half *peer = 0, *source, *destination;
@@ -43,11 +45,6 @@ inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct ce
 	__u64 old = 0;
 	int result;
 
-	if (!to_container && service_possible(p)) {
-		result = service_decide(ctx, p);
-		if (result)
-			return result < 0 ? result : 0;
-	}
 	p->flow_flags = to_container ? FLOW_VIA_STACK : 0;
 	if (p->found == FOUND_STALE) {
 		found = bpf_map_lookup_elem(&cilium_flows, &p->key);

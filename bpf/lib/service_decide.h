@@ -320,14 +320,17 @@ __attribute__((noinline)) int service_attempt(struct __sk_buff *ctx, __u32 attem
 	return service_write(ctx, p, p->found == FOUND_NONE ? BPF_NOEXIST : BPF_ANY);
 }
 
-/* 0: not a service's, 1: decided, p->rewrite says how it goes on; < 0: dropped. */
-inline_always int service_decide(struct __sk_buff *ctx, struct packet *p)
+/* 0: decided, p->rewrite says how it goes on; 1: not a service's; < 0: dropped. */
+__attribute__((noinline)) int service_decide(struct __sk_buff *ctx)
 {
+	struct packet *p = packet_scratch();
 	__u32 attempt;
-	int result = 0;
+	int result = 1;
 
+	if (!p)
+		return -DROP_INTERNAL;
 	if (!is_service_protocol(p->protocol))
-		return 0;
+		return 1;
 	address_copy(p->frontend, p->destination);
 	p->frontend_port = p->destination_port;
 	for (attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -339,5 +342,5 @@ inline_always int service_decide(struct __sk_buff *ctx, struct packet *p)
 		return -DROP_NAT_NO_MAPPING;
 	if (result == 2)
 		p->rewrite = REWRITE_NONE;
-	return result < 0 ? result : result == 0;
+	return result == 2 ? 1 : result;
 }

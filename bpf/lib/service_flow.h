@@ -350,10 +350,11 @@ inline_always int flow_rewrite(struct packet *p, struct flow *flow, __u32 forwar
 	} else {
 		return 0;
 	}
-	if (p->flow_flags & FLOW_HAIRPIN)
-		p->rewrite |= REWRITE_HAIRPIN;
-	if (p->flow_flags & FLOW_PORT) {
-		p->rewrite |= REWRITE_PORT;
+	if (p->flow_flags & (FLOW_HAIRPIN | FLOW_PORT)) {
+		if (p->flow_flags & FLOW_HAIRPIN)
+			p->rewrite |= REWRITE_HAIRPIN;
+		if (p->flow_flags & FLOW_PORT)
+			p->rewrite |= REWRITE_PORT;
 		p->other_port = flow->other_port;
 	}
 	return 0;

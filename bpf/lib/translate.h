@@ -78,7 +78,7 @@ inline_always int translate_inline(struct __sk_buff *ctx, struct packet *p, cons
 
 		if (data + ETHERNET_SIZE + IPV4_SIZE > end)
 			return 1;
-		change = sum_fold(sum_change4(from, to));
+		change = sum_halve(sum_change4(from, to));
 		*(side ? &ip->daddr : &ip->saddr) = to[3];
 		if (hop)
 			ip->ttl--;

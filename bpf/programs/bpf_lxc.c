@@ -10,6 +10,7 @@
 #include "lib/flow_find.h"
 #include "lib/icmp_answer.h"
 #include "lib/local_link.h"
+#include "lib/service_decide.h"
 
 /* The parity of the epoch is read here, once, before any policy or address; everything else of this packet follows it. */
 inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 direction)
@@ -168,6 +169,8 @@ inline_always int from_container(struct __sk_buff *ctx, struct packet *p)
 	if (result)
 		return result;
 	result = flow_find(p, own, 0);
+	if (result > 0 && service_possible(p))
+		result = service_decide(ctx);
 	if (result > 0)
 		result = flow_decide(ctx, p, own, 0);
 	if (result)

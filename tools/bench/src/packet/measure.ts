@@ -29,15 +29,16 @@ export const BURST = 20_000;
 
 /**
  * Measures all cases in turns, so that whatever disturbs the machine disturbs all alike: `rounds` bursts each, every
- * one beside a burst of its empty twin.
+ * one beside a burst of its empty twin, which goes first in every other round: what a burst finds (caches, the clock
+ * rate after `prepare`) then costs both alike. What counts is the difference within a pair.
  */
 export async function measureInterleaved(cases: readonly PacketCase[], rounds: number, progress: (round: number) => void): Promise<Map<string, PacketCost>> {
   const samples = new Map<string, { loaded: number[]; empty: number[] }>(cases.map(({ name }) => [name, { loaded: [], empty: [] }]));
-  for (const each of cases) await runCase(each);
+  for (const each of cases) await runCase(each, true);
   for (let round = 0; round < rounds; round++) {
     progress(round);
     for (const each of cases) {
-      const { loaded, empty } = await runCase(each);
+      const { loaded, empty } = await runCase(each, round % 2 === 0);
       samples.get(each.name)?.loaded.push(loaded);
       samples.get(each.name)?.empty.push(empty);
     }
@@ -45,10 +46,11 @@ export async function measureInterleaved(cases: readonly PacketCase[], rounds: n
   return new Map([...samples].map(([name, { loaded, empty }]) => [name, cost(loaded, empty)]));
 }
 
-async function runCase({ name, program, empty, verdict, prepare, verify }: PacketCase): Promise<{ loaded: number; empty: number }> {
+async function runCase({ name, program, empty, verdict, prepare, verify }: PacketCase, emptyFirst: boolean): Promise<{ loaded: number; empty: number }> {
   await prepare?.();
-  const without = empty.burst(BURST);
+  const before = emptyFirst ? empty.burst(BURST) : undefined;
   const burst = program.burst(BURST);
+  const without = before ?? empty.burst(BURST);
   if (burst.verdict !== verdict) throw new Error(`measuring ${name}: the program returned ${burst.verdict}, expected ${verdict}`);
   verify?.();
   return { loaded: burst.nanoseconds, empty: without.nanoseconds };
@@ -56,7 +58,7 @@ async function runCase({ name, program, empty, verdict, prepare, verify }: Packe
 
 function cost(loaded: readonly number[], empty: readonly number[]): PacketCost {
   return {
-    median: median(loaded) - median(empty),
+    median: median(loaded.map((nanoseconds, round) => nanoseconds - (empty[round] ?? 0))),
     minimum: percentile(loaded, 0) - percentile(empty, 0),
     bursts: loaded.length,
   };

@@ -9,6 +9,9 @@ import { PORTS } from './state.ts';
 import { openXdpStage, XDP_TX, type XdpStage, type Forwarding } from './xdp-stage.ts';
 import { wrapProgram } from './wrapped-program.ts';
 
+/** Connections that the packets of established ones go through in turn. */
+const ESTABLISHED = 32;
+
 /** Packets to services: at the sender's device, and before the stack of a load balancer. */
 export async function buildServiceCases({ wrapper, bpffs }: { wrapper: string; bpffs: string }): Promise<Cases> {
   const pods = createPods();
@@ -18,13 +21,14 @@ export async function buildServiceCases({ wrapper, bpffs }: { wrapper: string; b
   const viaService: Scene = { wrapper, client, server: service };
   const stage = await openStage({ ...direct, bpfRoot: join(bpffs, 'services'), observed: false, service });
   const xdp = await openXdpStage({ wrapper, bpfRoot: join(bpffs, 'before-the-stack') });
-  const established = { ports: 1, verdict: TC_ACT.redirect };
+  // Many in turn: what one of them costs depends on where its entry happens to lie in the caches, run by run.
+  const established = { ports: ESTABLISHED, verdict: TC_ACT.redirect };
   const reply = segment({ from: server, to: client, family: 4, sourcePort: PORTS.allowed, destinationPort: ROTATION.first, flags: ['ack'] });
   const cases = [
     await unit(direct),
     await pair(LOCAL_BESIDE_SERVICES, direct, stage, { ...established, packet: fromClient(direct, { family: 4, destinationPort: PORTS.alsoAllowed, flags: ['ack'] }) }),
     await pair('packet/clusterip-established', viaService, stage, { ...established, packet: fromClient(viaService, { family: 4, destinationPort: PORTS.allowed, flags: ['ack'] }) }),
-    await pair('packet/clusterip-reply', direct, stage, { ...established, packet: reply, ifindex: server.ifindex }),
+    await pair('packet/clusterip-reply', direct, stage, { ...established, packet: reply, ifindex: server.ifindex, rotate: 'destination' }),
     await newFlow('packet/clusterip-new', viaService, stage),
     await answer('packet/clusterip-answer', viaService, stage, server),
     await xdpCase('packet/xdp-snat-maglev-established', wrapper, xdp, 'snat'),
