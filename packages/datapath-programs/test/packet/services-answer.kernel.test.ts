@@ -1,12 +1,12 @@
 import { decodeBytes, encodeBytes } from '@cilium-ts/bpf-maps';
 import { DROP_REASON, flow, FLOW_FLAG, FLOW_STATE, type FlowEntry } from '@cilium-ts/datapath-layout';
-import { fragmentIpv4, fragmentIpv6, parsePacket, payload, type TcpFlag } from '@cilium-ts/testkit';
+import { fragmentIpv4, fragmentIpv6, payload, type TcpFlag } from '@cilium-ts/testkit';
 import { createMap } from 'libbpf-napi';
 import { describe, expect, test } from 'vitest';
 import { A, B, FAMILIES, frame, fromPod, ip, quoted, REMOTE, segment, toPod, unreachable } from './frames.ts';
 import { ALLOW, DENY, device, OPEN, Sandbox, UPLINK, type Outcome } from './sandbox.ts';
 import { Services } from './services.ts';
-import { BACKEND_PORT, bytes, delivered, LOOPBACK, OTHER_VIP, PORT, sandbox, services, sides, TCP, useServices, VIP } from './services-rig.ts';
+import { BACKEND_PORT, bytes, delivered, LOOPBACK, PORT, sandbox, services, sides, TCP, useServices, VIP } from './services-rig.ts';
 
 useServices();
 
@@ -350,42 +350,6 @@ describe.each(FAMILIES)('the first answer of a service over IPv$family', ({ fami
     syn();
     expect(bytes(send('ack').data)).toBe(toHere('ack'));
     expect([sides(), states()]).toEqual([['reply', 'request'], [['confirmed'], ['confirmed']]]);
-  });
-
-  test('one client port to two services with one backend: answered or not, the second goes under another port', () => {
-    add();
-    services.add({ id: 2, address: OTHER_VIP[family], port: PORT, protocol: TCP, backends: [HERE] });
-    const second = (...flags: TcpFlag[]): Outcome => sandbox.from(A, fromPod(A, family, OTHER_VIP[family], segment(4000, PORT, ...flags)));
-    const portOf = ({ data }: Outcome): number => parsePacket(data).transport!.sourcePort!;
-    const answer = (port: number): Outcome => sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, port, 'syn', 'ack')));
-    syn();
-    const port = portOf(second('syn'));
-    expect(port).not.toBe(4000);
-    expect(states()).toEqual([['unanswered'], ['unanswered']]);
-    expect(portOf(second('syn'))).toBe(port);
-    // once the first was refused its port is free: of the two that the second has asked by now, the first to answer is it
-    here('rst', 'ack');
-    expect(portOf(second('syn'))).toBe(4000);
-    expect(bytes(answer(port).data)).toBe(bytes(delivered(family, A, [OTHER_VIP[family], a], segment(PORT, 4000, 'syn', 'ack'))));
-    expect(answer(4000)).toMatchObject(MISLED);
-    expect(portOf(second('ack'))).toBe(port);
-    expect(entry('request')?.service?.otherPort).toBe(port);
-  });
-
-  test('a SYN on a port used again, over a flow that went under another port, is answered by whom it asked', () => {
-    add();
-    services.add({ id: 2, address: OTHER_VIP[family], port: PORT, protocol: TCP, backends: [HERE] });
-    const second = (...flags: TcpFlag[]): Outcome => sandbox.from(A, fromPod(A, family, OTHER_VIP[family], segment(4000, PORT, ...flags)));
-    send('ack');
-    const port = parsePacket(second('ack').data).transport!.sourcePort!;
-    send('rst');
-    sandbox.age(3);
-    expect(parsePacket(second('syn').data).transport!.sourcePort!).toBe(4000);
-    expect(here('syn', 'ack').verdict).toBe('redirect');
-    expect(parsePacket(second('ack').data).transport!.sourcePort!).toBe(4000);
-    // what the old one still says does not end the new one
-    sandbox.from(B, fromPod(B, family, a, segment(BACKEND_PORT, port, 'rst')));
-    expect(sandbox.flows().filter((each) => each.service?.side === 'request' && each.destination.ip.text === OTHER_VIP[family]).map((each) => each.state)).toEqual([['confirmed']]);
   });
 });
 

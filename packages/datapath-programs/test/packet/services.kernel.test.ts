@@ -1,9 +1,9 @@
 import { BACKEND_STATE, DROP_REASON, SERVICE_FLAG, type FlowEntry } from '@cilium-ts/datapath-layout';
-import { fragmentIpv4, fragmentIpv6, parsePacket, payload } from '@cilium-ts/testkit';
+import { fragmentIpv4, fragmentIpv6, payload } from '@cilium-ts/testkit';
 import { describe, expect, test } from 'vitest';
 import { A, B, echo, FAMILIES, frame, fromPod, HOST, ip, quoted, REMOTE, toPod, unreachable, WORLD } from './frames.ts';
 import { ALLOW, DENY, device, OPEN, UPLINK, type Policy, type Row } from './sandbox.ts';
-import { VIP, OTHER_VIP, LOOPBACK, TCP, PORT, BACKEND_PORT, PROTOCOLS, bytes, delivered, sandbox, services, sides, useServices, wait } from './services-rig.ts';
+import { VIP, LOOPBACK, TCP, PORT, BACKEND_PORT, PROTOCOLS, bytes, delivered, sandbox, services, sides, useServices, wait } from './services-rig.ts';
 
 useServices();
 
@@ -228,84 +228,6 @@ describe.each(FAMILIES)('services over IPv$family', ({ family }) => {
       expect(sandbox.to(A, toPod(A, family, LOOPBACK[family], layer(4000, BACKEND_PORT)), UPLINK)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.INVALID_SOURCE_IP });
       sandbox.setPolicy(A, { ...OPEN, flags: 8 });
       expect(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)))).toMatchObject({ verdict: 'drop', reason: DROP_REASON.NO_POLICY });
-    });
-
-    test('two services on one backend with one client port: the backend sees another port of the second', () => {
-      services.add({ id: 1, address: vip, port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }] });
-      services.add({ id: 2, address: OTHER_VIP[family], port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }] });
-      const second = (make: typeof layer) => sandbox.from(A, fromPod(A, family, OTHER_VIP[family], make(4000, PORT)));
-      const reply = (port: number, make: typeof layer = layer) => bytes(sandbox.from(B, fromPod(B, family, a, make(BACKEND_PORT, port))).data);
-      const answered = (from: string, make: typeof layer = layer) => bytes(delivered(family, A, [from, a], make(PORT, 4000)));
-      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
-      const sent = second(first);
-      const port = parsePacket(sent.data).transport!.sourcePort!;
-      expect(port).not.toBe(4000);
-      expect(port).toBeGreaterThanOrEqual(1024);
-      expect(bytes(sent.data)).toBe(bytes(delivered(family, B, [a, b], first(port, BACKEND_PORT))));
-      // and the same when it asks again
-      expect(bytes(second(first).data)).toBe(bytes(sent.data));
-      expect(reply(port, answer)).toBe(answered(OTHER_VIP[family], answer));
-      expect(reply(4000, answer)).toBe(answered(vip, answer));
-      expect(sides()).toEqual(['reply', 'reply', 'request', 'request']);
-      expect(sandbox.flows().flatMap(({ service }) => service?.otherPort ?? []).sort((x, y) => x - y)).toEqual([4000, port].sort((x, y) => x - y));
-      const goesOn = (): void => {
-        expect(bytes(second(layer).data)).toBe(bytes(delivered(family, B, [a, b], layer(port, BACKEND_PORT))));
-        expect(reply(port)).toBe(answered(OTHER_VIP[family]));
-        expect(bytes(sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT))).data)).toBe(bytes(delivered(family, B, [a, b], layer(4000, BACKEND_PORT))));
-        expect(reply(4000)).toBe(answered(vip));
-      };
-      goesOn();
-      // decided anew, and made again from one another
-      sandbox.setPolicy(A, OPEN);
-      goesOn();
-      for (const lost of ['request', 'reply']) {
-        wait();
-        sandbox.dropFlows((flow) => flow.service?.side === lost);
-        if (lost === 'request') for (const each of [port, 4000]) reply(each);
-        goesOn();
-        expect(sides()).toEqual(['reply', 'reply', 'request', 'request']);
-      }
-      // both are gone: the client's packet finds the same port
-      sandbox.dropFlows((flow) => flow.service?.otherPort !== undefined);
-      goesOn();
-    });
-
-    test('under another port: errors and fragments', () => {
-      for (const [id, address] of [[1, vip], [2, OTHER_VIP[family]]] as const) services.add({ id, address, port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }] });
-      sandbox.from(A, fromPod(A, family, vip, layer(4000, PORT)));
-      const sent = fromPod(A, family, OTHER_VIP[family], layer(4000, PORT), payload('what was sent'));
-      const arrived = sandbox.from(A, sent).data;
-      const port = parsePacket(arrived).transport!.sourcePort!;
-      const error = sandbox.from(B, fromPod(B, family, a, unreachable(family), quoted(arrived)));
-      const routed = frame(family, [a, OTHER_VIP[family]], [layer(4000, PORT), payload('what was sent')], { ip: { ttl: 63, hopLimit: 63 } });
-      expect(bytes(error.data)).toBe(bytes(delivered(family, A, [OTHER_VIP[family], a], unreachable(family), quoted(routed))));
-      const reply = sandbox.from(B, fromPod(B, family, a, layer(BACKEND_PORT, port), payload('reply'))).data;
-      const about = sandbox.from(A, fromPod(A, family, OTHER_VIP[family], unreachable(family), quoted(reply)));
-      const untranslated = frame(family, [b, a], [layer(BACKEND_PORT, port), payload('reply')], { ip: { ttl: 63, hopLimit: 63 } });
-      expect(bytes(about.data)).toBe(bytes(delivered(family, B, [a, b], unreachable(family), quoted(untranslated))));
-      const cut = family === 4 ? fragmentIpv4 : fragmentIpv6;
-      const wanted = cut(delivered(family, B, [a, b], layer(port, BACKEND_PORT), payload(2000)), 800, 79);
-      cut(fromPod(A, family, OTHER_VIP[family], layer(4000, PORT), payload(2000)), 800, 79).forEach((each, index) => expect(bytes(sandbox.from(A, each).data)).toBe(bytes(wanted[index]!)));
-    });
-
-    test('under another port, by way of the stack, and to itself', () => {
-      for (const [id, address] of [[1, vip], [2, OTHER_VIP[family]]] as const) services.add({ id, address, port: PORT, protocol, backends: [{ address: b, port: BACKEND_PORT }] });
-      const last = { ip: { ttl: 1, hopLimit: 1 } };
-      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
-      const there = sandbox.from(A, frame(family, [a, OTHER_VIP[family]], [first(4000, PORT)], last));
-      const port = parsePacket(there.data).transport!.sourcePort!;
-      expect({ verdict: there.verdict, data: bytes(there.data) }).toEqual({ verdict: 'pass', data: bytes(frame(family, [a, b], [first(port, BACKEND_PORT)], last)) });
-      expect(sandbox.to(B, toPod(B, family, a, first(port, BACKEND_PORT)), device(A)).verdict).toBe('pass');
-      sandbox.from(B, frame(family, [b, a], [answer(BACKEND_PORT, port)], { mac: B.mac, gateway: B.hostMac, ...last }));
-      const reply = sandbox.to(A, toPod(A, family, b, answer(BACKEND_PORT, port)), device(B));
-      expect({ verdict: reply.verdict, data: bytes(reply.data) }).toEqual({ verdict: 'pass', data: bytes(toPod(A, family, OTHER_VIP[family], answer(PORT, 4000))) });
-      sandbox.clearFlows();
-      for (const id of [1, 2]) services.retarget(id, [services.addBackend(id, { address: a, port: BACKEND_PORT }, protocol)]);
-      sandbox.from(A, fromPod(A, family, vip, first(4000, PORT)));
-      const own = parsePacket(sandbox.from(A, fromPod(A, family, OTHER_VIP[family], first(4000, PORT))).data);
-      expect(own.ip).toMatchObject({ source: LOOPBACK[family], destination: a });
-      const back = sandbox.from(A, fromPod(A, family, LOOPBACK[family], answer(BACKEND_PORT, own.transport!.sourcePort!)));
-      expect(bytes(back.data)).toBe(bytes(toPod(A, family, OTHER_VIP[family], answer(PORT, 4000))));
     });
 
     test('in fragments', () => {
