@@ -32,19 +32,24 @@ inline_always int refused(struct __sk_buff *ctx, struct packet *p, int result)
 
 /*
  * Decides a packet for which the flow table has no valid answer (p->found says why) and, where that allows it, brings
- * the table up to date. 0 or a drop reason. `own` is the cell half of the device's endpoint, which has been in force
- * since the epoch was read.
- *
- * Out of line, for all that it keeps in registers is then no burden of the fast path beside it.
+ * the table up to date. 0 or a drop reason.
  */
-static __attribute__((noinline)) int flow_decide(struct __sk_buff *ctx, struct packet *p, struct cell_half *own, __u32 to_container)
+inline_always int flow_decide(struct __sk_buff *ctx, const __u32 to_container)
 {
-	__u32 forward = 1, began = p->source_index & 1, state = 0;
-	struct cell_half *peer = 0, *source, *destination;
+	struct packet *p = packet_scratch();
+	struct cell_half *own, *peer = 0, *source, *destination;
+	__u32 forward = 1, began, state = 0;
 	struct flow *found = 0;
 	__u64 old = 0;
 	int result;
 
+	if (!p)
+		return -DROP_INTERNAL;
+	/* has been in force since the epoch was read */
+	own = cell_get(p->slot, p->parity);
+	if (!own)
+		return -DROP_INTERNAL;
+	began = p->source_index & 1;
 	p->flow_flags = to_container ? FLOW_VIA_STACK : 0;
 	if (p->found == FOUND_STALE) {
 		found = bpf_map_lookup_elem(&cilium_flows, &p->key);
@@ -101,4 +106,18 @@ static __attribute__((noinline)) int flow_decide(struct __sk_buff *ctx, struct p
 	if (result > 0)
 		flow_report(ctx, p, to_container);
 	return result < 0 ? result : 0;
+}
+
+/*
+ * Out of line, for all that these keep in registers is then no burden of the fast path beside them; and not static, so
+ * that each is verified once, not for every way that leads here.
+ */
+__attribute__((noinline)) int decide_from_container(struct __sk_buff *ctx)
+{
+	return flow_decide(ctx, 0);
+}
+
+__attribute__((noinline)) int decide_to_container(struct __sk_buff *ctx)
+{
+	return flow_decide(ctx, 1);
 }

@@ -102,7 +102,6 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 	if (age > 0 || (state & (bits | FLOW_HALF | FLOW_RESET)) != bits) {
 		__u32 denied = state & state_denied(p);
 
-
 		if (p->rewrite) {
 			int result = partner_keep();
 

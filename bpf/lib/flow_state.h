@@ -59,8 +59,10 @@ inline_always __u32 state_bits(struct packet *p, __u32 end)
 	return bits;
 }
 
-/* What this packet takes back of its flow's state: of one that was reset there are only packets that were on their way,
- * and these are answered by another reset. */
+/*
+ * What this packet takes back of its flow's state: of one that was reset there are only packets that were on their way,
+ * and these are answered by another reset.
+ */
 inline_always __u32 state_denied(struct packet *p)
 {
 	if (p->traits & (TRAIT_LATER_FRAGMENT | TRAIT_RELATED | TRAIT_INITIAL | TRAIT_CLOSES))

@@ -210,7 +210,8 @@ __attribute__((noinline)) int nat_allocate(NAT_CONTEXT *ctx)
 
 /*
  * Writes both entries of a new connection: work->entry says what work->key becomes, but for the source port, which is
- * chosen where the entry is NAT_ALLOCATED or another connection has the answers of that one. 0, or a drop reason; work->entry then is what holds, which another CPU may have written.
+ * chosen where the entry is NAT_ALLOCATED or another connection has the answers of that one. 0, or a drop reason;
+ * work->entry then is what holds, which another CPU may have written.
  */
 __attribute__((noinline)) int nat_create(NAT_CONTEXT *ctx)
 {
