@@ -22,6 +22,9 @@ const STRAY = /[^\t\n\r -~\u0085\u00A0-\uFEFE\uFF00-\uFFFD]|\r(?!\n)/;
 /** What one parser takes for the marker of a document and another for text. */
 const TABBED_MARKER = /\t(?<=\n *\t)[ \t]*(?:---|\.\.\.)(?=[ \t\r\n]|$)/;
 
+/** The end of a document with more on its line than a comment, which the parser does not look at. */
+const BEHIND_END = /(?<=\n)\.\.\.[ \t]+(?![ \t\r\n#]|$)/;
+
 /**
  * The documents of a text: YAML 1.2, its core schema, with aliases and without merge keys. Those without a value are
  * left out. Never throws for bad text.
@@ -49,6 +52,8 @@ function parse(source: string): YamlNode | undefined {
   if (stray !== null) throw new YamlFault(`${describe(stray[0])} does not belong in YAML`, stray.index);
   const marker = TABBED_MARKER.exec(source);
   if (marker !== null) throw new YamlFault('a tab cannot indent', marker.index);
+  const behind = BEHIND_END.exec(source);
+  if (behind !== null) throw new YamlFault('nothing but a comment may stand behind the end of a document', behind.index + behind[0].length);
   const events = parseEvents(source, { maxDepth: MOST_DEPTH }).values();
   const first = events.next().value;
   if (first?.type !== EVENT_ID.DOCUMENT) return undefined;

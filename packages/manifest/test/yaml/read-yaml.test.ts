@@ -105,6 +105,7 @@ describe('faults', () => {
     ['a: b\n: c\n', '2:1 a key is missing here'],
     ['a: &x b: c\n', '1:7 a map begins on the line below its key, or in braces'],
     ['? a\n\t: b\n', '2:2 a tab cannot indent'],
+    ['a: b\n... c\n', '2:5 nothing but a comment may stand behind the end of a document'],
     ['a: !!binary aGk=\n', '1:4 the tag !!binary stands for a value that JSON does not have'],
     ['a: !!\n', '1:4 the tag !! lacks a name'],
     ['a: !%FF b\n', '1:4 the tag !%FF has an escape that stands for no character'],
