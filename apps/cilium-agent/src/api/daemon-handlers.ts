@@ -4,6 +4,7 @@ import type { AgentState } from '../agent-state.ts';
 import type { RecurringStats } from '../compile/recurring.ts';
 import { endpointHealth } from '../endpoint/endpoint-view.ts';
 import { AgentError } from '../error.ts';
+import { uplinkWarnings } from '../node/uplinks.ts';
 import { isRelatedTo } from '../monitor/event-view.ts';
 import type { Handlers } from './handler.ts';
 import { repairControllers, repairStatus } from './repair-status.ts';
@@ -52,8 +53,20 @@ const controller = (name: string, stats: RecurringStats) => ({
 
 const bpfMasquerade = ({ traffic: { drain } }: AgentState): string => (drain?.left === undefined || drain.left === 0 ? 'BPF' : `BPF (nftables still carries ${drain.left} connections)`);
 
+/** What is given the node's address; a load balancer alone has no endpoints to do that for. */
+const masquerading = (state: AgentState): StatusResponse['masquerading'] => {
+  const { config: { values } } = state;
+  const endpoints = values.mode !== 'lb-only';
+  const [ipv4, ipv6] = [endpoints && values['enable-ipv4'] && values['enable-ipv4-masquerade'], endpoints && values['enable-ipv6'] && values['enable-ipv6-masquerade']];
+  return { enabled: ipv4 || ipv6, enabledProtocols: { ipv4, ipv6 }, mode: values['enable-bpf-masquerade'] ? bpfMasquerade(state) : 'nftables' };
+};
+
+const nodeWarnings = ({ config: { values }, traffic: { uplinks }, warnings }: AgentState): string[] =>
+  [...warnings, ...(uplinks ? uplinkWarnings(uplinks.map(({ name }) => name), { named: values.devices, required: values.mode === 'lb-only' }) : [])];
+
 const healthz = (state: AgentState): StatusResponse => {
-  const { config: { values }, endpoints, resources, warnings } = state;
+  const { endpoints, resources } = state;
+  const warnings = nodeWarnings(state);
   const health = [...endpoints].map((endpoint) => ({ id: endpoint.id, ok: endpoint.state === 'ready' && endpointHealth(endpoint).overallHealth === 'OK' }));
   const policy = policyStatus(state);
   const datapath = datapathStatus(state);
@@ -75,15 +88,11 @@ const healthz = (state: AgentState): StatusResponse => {
     ipam: { ipv4, ipv6, status: `${ipv4.length} IPv4 and ${ipv6.length} IPv6 addresses in use` },
     nodeMonitor: nodeMonitor(state),
     'policy-revision': state.policies.repository.revision,
-    masquerading: {
-      enabled: values['enable-ipv4-masquerade'] || values['enable-ipv6-masquerade'],
-      enabledProtocols: { ipv4: values['enable-ipv4'] && values['enable-ipv4-masquerade'], ipv6: values['enable-ipv6'] && values['enable-ipv6-masquerade'] },
-      mode: values['enable-bpf-masquerade'] ? bpfMasquerade(state) : 'nftables',
-    },
+    masquerading: masquerading(state),
     'identity-range': { 'min-identity': 256, 'max-identity': 65_535 },
     'bpf-maps': Object.entries(state.datapath.maps).map(([name, { info }]) => ({ name, size: info.maxEntries })),
     controllers: [controller('sync-policymaps', state.writer.stats), ...(state.services.current ? [controller('sync-services', state.services.current.stats)] : []), ...repairControllers(repairs)],
-    warnings: [...warnings],
+    warnings,
   };
 };
 

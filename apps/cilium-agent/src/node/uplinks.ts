@@ -18,3 +18,11 @@ export const selectUplinks = (links: readonly Pick<Link, 'name' | 'index'>[], op
     .map(({ name, index }) => ({ name, index: index as number }))
     .sort((a, b) => a.index - b.index);
 };
+
+/** What an operator should know of the devices found: those that were named and are not there, or that a load balancer has none at all. */
+export const uplinkWarnings = (found: readonly string[], options: { readonly named: readonly string[] | undefined; readonly required: boolean }): string[] => {
+  const { named = [], required } = options;
+  const missing = named.filter((word) => !found.some((name) => namesDevice(word, name)));
+  if (missing.length > 0) return missing.map((word) => `--devices: there is no device ${word}; nothing is balanced or masqueraded there until it comes`);
+  return required && found.length === 0 ? ['no device has a default route, so that nothing is balanced; name the devices with --devices'] : [];
+};

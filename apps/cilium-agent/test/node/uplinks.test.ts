@@ -3,7 +3,7 @@ import { ifIndex } from '@cilium-ts/netlink';
 import type { Route } from '@cilium-ts/netlink';
 import { describe, expect, it } from 'vitest';
 import { parseIpMasqConfig } from '../../src/node/ip-masq-config.ts';
-import { selectUplinks } from '../../src/node/uplinks.ts';
+import { selectUplinks, uplinkWarnings } from '../../src/node/uplinks.ts';
 
 const links = [['lo', 1], ['eth0', 2], ['eth1', 3], ['wlan0', 4], ['lxc1', 5], ['cilium_host', 6]].map(([name, index]) => ({ name: String(name), index: ifIndex(Number(index)) }));
 const route = (destination: string, link: number, type: Route['type'] = 'unicast'): Pick<Route, 'destination' | 'type' | 'nextHops'> => ({ destination: parseCidr(destination)!, type, nextHops: [{ link: ifIndex(link) }] as unknown as Route['nextHops'] });
@@ -16,6 +16,15 @@ describe('selectUplinks', () => {
     ['takes those that begin so', ['eth+'], [], ['eth0', 'eth1']],
     ['never its own', ['lxc+', 'cilium_host', 'lo'], [], []],
   ])('%s', (_, named, routes, expected) => { expect(selectUplinks(links, { named, routes }).map(({ name }) => name)).toEqual(expected); });
+});
+
+describe('uplinkWarnings', () => {
+  it.each<[string, string[], Parameters<typeof uplinkWarnings>[1], string[]]>([
+    ['nothing where all are there', ['eth0', 'eth1'], { named: ['eth+', 'eth0'], required: true }, []],
+    ['those that are named and missing', ['eth0'], { named: ['eth0', 'eht1', 'bond+'], required: false }, ['no device eht1', 'no device bond+']],
+    ['that a load balancer has none', [], { named: undefined, required: true }, ['no device has a default route']],
+    ['nothing where a node needs none', [], { named: undefined, required: false }, []],
+  ])('tell %s', (_, found, options, expected) => { expect(uplinkWarnings(found, options)).toEqual(expected.map((text) => expect.stringContaining(text))); });
 });
 
 describe('parseIpMasqConfig', () => {
