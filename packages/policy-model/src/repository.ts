@@ -107,10 +107,10 @@ class Repository implements PolicyRepository {
 
   upsert(resource: PolicyResource): number {
     const { key } = resource;
-    const known = this.#resources.has(key);
+    // One of thousands that is replaced leaves their order as it is; whoever holds the list keeps what it was.
+    const sorted = this.#resources.has(key) ? this.#sorted?.slice() : undefined;
+    if (sorted !== undefined) sorted[placeOf(key, sorted)] = resource;
     this.#resources.set(key, resource);
-    // One of thousands that is replaced leaves their order as it is.
-    const sorted = known ? this.#sorted?.map((other) => (other.key === key ? resource : other)) : undefined;
     this.#record([key], sorted);
     return this.#tell([key]);
   }
@@ -209,6 +209,18 @@ class Repository implements PolicyRepository {
     for (const listener of [...this.#listeners]) listener({ revision, changed });
     return revision;
   }
+}
+
+/** Where the resource with the key stands among sorted ones. */
+function placeOf(key: string, sorted: readonly PolicyResource[]): number {
+  let low = 0;
+  let high = sorted.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]!.key < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function* peersOf(resources: readonly PolicyResource[]): Iterable<Peer> {

@@ -92,7 +92,7 @@ class SweptPlan implements DirectionPlan {
   readonly #input: PlanInput;
   readonly #table: TermTable;
   /** By place of the selector. */
-  readonly #ranks: Int32Array[] = [];
+  readonly #ranks: (readonly number[])[] = [];
   readonly #named: (readonly NamedTerm[])[] = [];
   readonly #portNames: ReadonlySet<string>;
   readonly #tree: SignatureTree;
@@ -111,19 +111,17 @@ class SweptPlan implements DirectionPlan {
     this.#table = table;
     this.#sweeper = createRowSweeper(table.space);
     this.#merger = new RankMerger(table.space.terms.length);
-    const named = new Set([...table.namedAny, ...[...table.namedBySelector.values()].flat()].map(portKey));
-    this.#portNames = named;
-    this.usesPeerPorts = named.size > 0;
     this.usesHost = input.allowHost;
-    const selectors = new Map(rules.flatMap((rule) => rule.peers).map((selector) => [selector.text, selector]));
-    for (const [text, selector] of selectors) {
-      const ranks = table.bySelector.get(text)!;
-      const names = table.namedBySelector.get(text) ?? [];
-      if (ranks.length === 0 && names.length === 0) continue;
+    const portNames = new Set(table.namedAny.map(portKey));
+    for (const { selector, ranks, named } of table.selectors.values()) {
+      if (ranks.length === 0 && named.length === 0) continue;
       this.entries.set(peers.retain(selector), this.#ranks.length);
       this.#ranks.push(ranks);
-      this.#named.push(names);
+      this.#named.push(named);
+      for (const term of named) portNames.add(portKey(term));
     }
+    this.#portNames = portNames;
+    this.usesPeerPorts = portNames.size > 0;
     this.#tree = createSignatureTree(Math.max(1, this.#ranks.length));
     try {
       this.any = this.#rowOf(0);
@@ -219,7 +217,7 @@ class SweptPlan implements DirectionPlan {
     // Where names lead is not known beforehand, so that such rows have a space of their own.
     const terms: RowTerm[] = [...named];
     for (const rank of ranks) terms.push(space.terms[rank]!);
-    const own = createTermSpace(terms);
+    const { space: own } = createTermSpace(terms);
     return pools.rows.intern(this.#sweep(createRowSweeper(own), { space: own, ranks: allRanks(own), host }), owner);
   }
 
@@ -243,7 +241,7 @@ class RankMerger {
     this.#bits = new Uint32Array((size + 31) >> 5);
   }
 
-  add(ranks: Int32Array): void {
+  add(ranks: readonly number[]): void {
     const bits = this.#bits;
     for (const rank of ranks) bits[rank >> 5]! |= 1 << (rank & 31);
     this.#count += ranks.length;
@@ -251,7 +249,7 @@ class RankMerger {
 
   /** Ascending, once each; nothing is left. */
   take(besides: number | undefined): Int32Array {
-    if (besides !== undefined) this.add(Int32Array.of(besides));
+    if (besides !== undefined) this.add([besides]);
     const ranks = new Int32Array(this.#count);
     let count = 0;
     const bits = this.#bits;

@@ -82,13 +82,16 @@ const NO_TERMS: readonly [readonly RowTerm[], readonly NamedTerm[]] = [[], []];
 
 function termsOf(rule: Rule, namesPeer: boolean): readonly [readonly RowTerm[], readonly NamedTerm[]] {
   const order = orderOf(rule);
-  const base = { action: rule.action, namesPeer, tier: rule.tier, ...(order && { order }) };
+  const { action, tier } = rule;
   const extrasOf = createExtras(rule);
-  if (rule.ports.kind === 'all') return [[{ start: 0, end: ROW_POSITIONS - 1, ...base, ...extrasOf(undefined) }], []];
+  // Written out, since objects that are put together of parts get a layout each, which costs memory and time.
+  const makeTerm = (start: number, end: number, extras: TermExtras | undefined): RowTerm => ({ start, end, action, namesPeer, tier, order, extras });
+  if (rule.ports.kind === 'all') return [[makeTerm(0, ROW_POSITIONS - 1, extrasOf(undefined))], []];
   const terms: RowTerm[] = [];
   const named: NamedTerm[] = [];
   for (const port of rule.ports.ports) {
-    const term = { ...portPositions(port), ...base, ...extrasOf(port) };
+    const { start, end } = portPositions(port);
+    const term = makeTerm(start, end, extrasOf(port));
     if (port.name === undefined) terms.push(term);
     else named.push({ name: port.name, protocol: port.protocol, term });
   }
@@ -101,14 +104,14 @@ function orderOf({ tier, order, resource }: Rule): TermOrder | undefined {
 }
 
 /** The extras of a port term; the same object for all with the same proxy rules. */
-function createExtras({ authentication, log }: Rule): (port: PortTerm | undefined) => { readonly extras?: TermExtras } {
+function createExtras({ authentication, log }: Rule): (port: PortTerm | undefined) => TermExtras | undefined {
   const common = { ...(authentication !== undefined && { authentication }), ...(log !== undefined && { log }) };
-  const plain = Object.keys(common).length > 0 ? { extras: common } : {};
-  const byProxy = new Map<unknown, { readonly extras: TermExtras }>();
+  const plain = Object.keys(common).length > 0 ? common : undefined;
+  const byProxy = new Map<unknown, TermExtras>();
   return (port) => {
     if (port?.proxy === undefined) return plain;
     let known = byProxy.get(port.proxy);
-    if (known === undefined) byProxy.set(port.proxy, (known = { extras: { ...common, proxy: port.proxy } }));
+    if (known === undefined) byProxy.set(port.proxy, (known = { ...common, proxy: port.proxy }));
     return known;
   };
 }
@@ -118,6 +121,10 @@ export function resolveNamed(terms: readonly NamedTerm[], ports: readonly NamedP
   return terms.flatMap(({ name, protocol, term }) =>
     ports
       .filter((port) => port.name === name && port.protocol === protocol)
-      .map(({ port }) => ({ ...term, ...portPositions({ protocol, first: port, last: port }) })),
+      .map(({ port }) => moved(term, portPositions({ protocol, first: port, last: port }))),
   );
+}
+
+function moved({ action, namesPeer, tier, order, extras }: RowTerm, { start, end }: { readonly start: number; readonly end: number }): RowTerm {
+  return { start, end, action, namesPeer, tier, order, extras };
 }

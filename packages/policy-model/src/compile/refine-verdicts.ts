@@ -3,10 +3,10 @@ import type { RowVerdict } from './row.ts';
 import type { ParserChoice } from './proxy-parser.ts';
 import { compareChoices, parserOf } from './proxy-parser.ts';
 import type { Refine, SweptCuts } from './row-sweep.ts';
+import type { RowTerm } from './row-term.ts';
 import { compareOrders, matchType, mayYield, tierNumber } from './row-term.ts';
 import type { RuleSetPool } from './rule-set-pool.ts';
 import { asksFor } from './rule-set-pool.ts';
-import type { SortedTerm } from './term-space.ts';
 import type { VerdictPool } from './verdict-pool.ts';
 
 /** Where verdicts with extras are interned, and how proxies are dealt with. */
@@ -59,15 +59,15 @@ function coveringTerms(swept: SweptCuts): readonly (readonly number[])[] {
   return covering;
 }
 
-const askedTogether = (a: SortedTerm, b: SortedTerm): boolean => tierNumber(a) === tierNumber(b) && compareOrders(a.order, b.order) === 0;
+const askedTogether = (a: RowTerm, b: RowTerm): boolean => tierNumber(a) === tierNumber(b) && compareOrders(a.order, b.order) === 0;
 
-function refinedVerdict(winner: SortedTerm, covering: readonly SortedTerm[], context: RefineContext): RowVerdict {
+function refinedVerdict(winner: RowTerm, covering: readonly RowTerm[], context: RefineContext): RowVerdict {
   const redirect = winner.action === 'allow' && !context.bypass ? redirectOf(covering, context) : undefined;
   const deciding = redirect?.deciding ?? winner;
   const authentication = covering.find(({ extras }) => extras?.authentication !== undefined)?.extras?.authentication;
   const log = [...new Set(covering.filter((term) => saysTheSame(term, deciding)).flatMap(({ extras }) => extras?.log ?? []))].sort();
   return {
-    action: winner.verdict.action,
+    action: winner.action === 'deny' ? 'deny' : 'allow',
     match: matchType(deciding),
     ...(redirect && { ruleSet: redirect.ruleSet }),
     ...(authentication && { authentication }),
@@ -75,10 +75,10 @@ function refinedVerdict(winner: SortedTerm, covering: readonly SortedTerm[], con
   };
 }
 
-const saysTheSame = (a: SortedTerm, b: SortedTerm): boolean => a.start === b.start && a.end === b.end && a.namesPeer === b.namesPeer;
+const saysTheSame = (a: RowTerm, b: RowTerm): boolean => a.start === b.start && a.end === b.end && a.namesPeer === b.namesPeer;
 
 /** What a proxy has to do if one of the permissions asks for it, and the one of the winning parser that comes first. */
-function redirectOf(covering: readonly SortedTerm[], { ruleSets, observe }: RefineContext) {
+function redirectOf(covering: readonly RowTerm[], { ruleSets, observe }: RefineContext) {
   let choice: ParserChoice | undefined;
   for (const { extras } of covering) {
     const one = extras?.proxy === undefined ? undefined : parserOf(extras.proxy);
@@ -99,7 +99,7 @@ function opens(plain: SortedTerm, proxied: SortedTerm, { parser }: ParserChoice)
 
 const unique = (rules: readonly ProxyRules[]): readonly ProxyRules[] => [...new Set(rules)];
 
-function firstNotYielding(terms: readonly SortedTerm[]): SortedTerm {
-  const yielding = (term: SortedTerm): boolean => mayYield(term) && terms.some((other) => !other.namesPeer && other.start === term.start && other.end === term.end);
+function firstNotYielding(terms: readonly RowTerm[]): RowTerm {
+  const yielding = (term: RowTerm): boolean => mayYield(term) && terms.some((other) => !other.namesPeer && other.start === term.start && other.end === term.end);
   return terms.find((term) => !yielding(term))!;
 }

@@ -44,7 +44,7 @@ export function createRowSweeper(space: TermSpace): RowSweeper {
 
 /** The row of terms in any order, without extras. */
 export function sweepTerms(input: Iterable<RowTerm>, settings: SweepSettings = { defaultDeny: true }): RowBoundary[] {
-  const space = createTermSpace([...input]);
+  const { space } = createTermSpace([...input]);
   return createRowSweeper(space).sweep(allRanks(space), settings);
 }
 
@@ -89,7 +89,7 @@ class Sweeper implements RowSweeper, SweptCuts {
     let last: RowVerdict | undefined;
     for (let cut = 0; cut < size; cut++) {
       const winner = winners[cut]!;
-      const own = winner < 0 ? rest : space.terms[winner]!.verdict;
+      const own = winner < 0 ? rest : space.verdicts[winner]!;
       const verdict = refined === undefined ? own : refined(cut, own);
       if (verdict !== last) boundaries.push({ start: space.cuts[this.#cuts[cut]!]!, verdict });
       last = verdict;
@@ -145,13 +145,13 @@ class Sweeper implements RowSweeper, SweptCuts {
   /** Paints the terms from that place on whose rank is below the limit; returns the place of the first beyond. */
   #paintUpTo(limit: number, from: number): number {
     const { ranks, winners, space } = this;
-    const { terms, first, last } = space;
+    const { yields, first, last } = space;
     const skip = this.#skip;
     const numbers = this.#numbers;
     let place = from;
     for (; place < ranks.length && ranks[place]! < limit; place++) {
       const rank = ranks[place]!;
-      if (terms[rank]!.yields) continue;
+      if (yields?.[rank] === true) continue;
       const end = numbers[last[rank]!]!;
       for (let i = unpainted(skip, numbers[first[rank]!]!); i < end; i = unpainted(skip, i)) {
         winners[i] = rank;

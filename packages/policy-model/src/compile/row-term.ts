@@ -27,10 +27,10 @@ export interface RowTerm {
   /** Whether the rule chose the peer, rather than being about everybody. */
   readonly namesPeer: boolean;
   /** `normal` where it is not said. */
-  readonly tier?: Tier;
+  readonly tier?: Tier | undefined;
   /** Of terms of the tiers `admin` and `baseline`. */
-  readonly order?: TermOrder;
-  readonly extras?: TermExtras;
+  readonly order?: TermOrder | undefined;
+  readonly extras?: TermExtras | undefined;
 }
 
 /** The match type that a term gives where it decides. */

@@ -1,14 +1,11 @@
 import type { RowAction } from '../model/verdict.ts';
 import type { MatchType, RowVerdict } from './row.ts';
 
-const plain = new Map<string, RowVerdict>();
+const plain: Readonly<Record<RowAction, RowVerdict[]>> = { allow: [], deny: [], 'deny-default': [] };
 
 /** The verdict of that action and match type and nothing else; always the same object. */
 export function plainVerdict(action: RowAction, match: MatchType): RowVerdict {
-  const key = action + match;
-  let verdict = plain.get(key);
-  if (verdict === undefined) plain.set(key, (verdict = Object.freeze({ action, match })));
-  return verdict;
+  return (plain[action][match] ??= Object.freeze({ action, match }));
 }
 
 /** The content of a verdict in few letters; plain verdicts are a letter and a number. */

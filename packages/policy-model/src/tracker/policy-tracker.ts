@@ -192,13 +192,15 @@ class Tracker implements PolicyTracker {
     const told = this.#told.get(id);
     const [ingress, egress] = plansOf(subject);
     const error = ingress.error ?? egress.error;
-    const plans = { ingress, egress };
     if (error !== undefined) {
-      this.#told.set(id, { state: 'failed', error: error.message, plans });
+      this.#told.set(id, { state: 'failed', error: error.message, plans: { ingress, egress } });
       return told?.state === 'failed' && told.error === error.message ? undefined : { kind: 'failed', error };
     }
-    this.#told.set(id, { state: 'changed', plans });
     const before = told?.state === 'changed' ? told.plans : undefined;
+    // Most subjects have the plans that they had, and nothing has changed in those.
+    if (before?.ingress === ingress && before.egress === egress && !ingress.changed && !egress.changed) return undefined;
+    const plans = { ingress, egress };
+    this.#told.set(id, { state: 'changed', plans });
     const changes: Partial<Record<Direction, DirectionDelta>> = {};
     for (const direction of DIRECTIONS) {
       const delta = directionDelta(plans[direction], before?.[direction], deltas);

@@ -22,7 +22,7 @@ export interface TrackContext extends PlanContext {
   readonly work: { rows: number };
 }
 
-/** From about so many peers on it is faster to go by selectors than by peers. */
+/** As many peers are looked up one by one in any case. */
 const MANY = 50;
 
 /** A plan with its rows kept up to date, for all subjects that share it, and what changed in it since the last delta. */
@@ -71,12 +71,10 @@ export class TrackedPlan {
     this.#unwatch();
     this.#makePlan();
     if (sameForEverybody(before, request)) {
-      const differing = [...difference(before.rules, request.rules), ...difference(request.rules, before.rules)];
-      const texts = new Set(differing.flatMap(({ peers }) => peers.map(({ text }) => text)));
+      const texts = new Set<string>();
+      for (const { peers } of differing(before.rules, request.rules)) for (const { text } of peers) texts.add(text);
       for (const plan of [old, this.#plan]) {
-        for (const entry of plan?.entries.keys() ?? []) {
-          if (texts.has(entry.selector.text)) for (const { identity } of entry.members) this.#dirty.add(identity.id);
-        }
+        for (const entry of plan?.entries.keys() ?? []) if (texts.has(entry.selector.text)) this.#markMembers(entry);
       }
     } else {
       this.#allDirty = true;
@@ -86,12 +84,22 @@ export class TrackedPlan {
     old?.close();
   }
 
+  #markMembers({ members }: SelectorEntry): void {
+    this.#allDirty ||= members.size > this.#many;
+    if (!this.#allDirty) for (const { identity } of members) this.#dirty.add(identity.id);
+  }
+
+  /** From so many peers on it is faster to go by selectors than by peers. */
+  get #many(): number {
+    return MANY + this.#rows.size / 4;
+  }
+
   /** Brings the rows up to date. */
   update(): void {
     if (this.#plan === undefined || (!this.#allDirty && this.#dirty.size === 0)) return;
     try {
       // After a failure nothing is known of any row.
-      if (this.#allDirty || this.error !== undefined || this.#dirty.size > MANY + this.#rows.size / 4) this.#updateAll(this.#plan);
+      if (this.#allDirty || this.error !== undefined || this.#dirty.size > this.#many) this.#updateAll(this.#plan);
       else this.#updateDirty(this.#plan);
       this.error = undefined;
     } catch (error) {
@@ -143,7 +151,8 @@ export class TrackedPlan {
   /** From now on changes are those since now. */
   settle(): void {
     this.#fresh = false;
-    this.#before.clear();
+    // Asked first, since an empty map would be made anew, for every plan at every delta.
+    if (this.#before.size > 0) this.#before.clear();
     this.#anyBefore = this.#any;
     this.#enforcedBefore = this.#enforced;
   }
@@ -264,7 +273,8 @@ function sameForEverybody(a: PlanRequest, b: PlanRequest): boolean {
   return mine.length === theirs.length && mine.every((rule, i) => rule === theirs[i]);
 }
 
-function difference<T>(list: readonly T[], other: readonly T[]): readonly T[] {
-  const known = new Set(other);
-  return list.filter((item) => !known.has(item));
+/** What is in one of the lists and not in the other. */
+function differing<T>(a: readonly T[], b: readonly T[]): readonly T[] {
+  const [inA, inB] = [new Set(a), new Set(b)];
+  return [...a.filter((item) => !inB.has(item)), ...b.filter((item) => !inA.has(item))];
 }
