@@ -27,9 +27,10 @@ class SortedLabels implements LabelSet {
 
   constructor(labels: readonly Label[]) {
     this.#labels = labels;
-    let text = '';
-    for (const { source, key, value } of labels) text += `${source}:${key}=${value};`;
-    this.text = text;
+    // Joined rather than added up: that would keep every part of every text in memory besides the text.
+    const parts: string[] = [];
+    for (const { source, key, value } of labels) parts.push(source, ':', key, '=', value, ';');
+    this.text = parts.join('');
   }
 
   get size(): number {

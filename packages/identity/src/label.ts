@@ -55,10 +55,13 @@ export function makeLabel(source: LabelSource, key: string, value = ''): Label {
   return checked(source, key, value, undefined);
 }
 
+/** The texts that labels of these sources share, of which there are as many as labels otherwise. */
+const SOURCES: readonly LabelSource[] = ['k8s', 'reserved', 'cidrgroup', 'fqdn', 'container', 'cni', 'node', 'directory', 'any'];
+
 function checked(source: string, key: string, value: string, text: string | undefined): Label {
   const written = (): string => JSON.stringify(text ?? `${source}:${key}=${value}`);
   if (key === '') throw new IdentityError('bad-label', `parse label ${written()}: the key is empty`);
-  if (source !== 'cidr') return { source: source === '' ? 'unspec' : source, key, value };
+  if (source !== 'cidr') return { source: source === '' ? 'unspec' : (SOURCES.find((known) => known === source) ?? source), key, value };
   if (value !== '') throw new IdentityError('bad-label', `parse label ${written()}: a cidr label has no value`);
   const prefix = parseCidrLabelKey(key);
   if (prefix === undefined) {

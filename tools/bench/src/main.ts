@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { benchmarks } from './benchmarks.ts';
 import { eventReader } from './packet/event-reader.ts';
 import { packetChild } from './packet/packet-child.ts';
+import { heapChild } from './policy/heap-child.ts';
 import { formatTable, type BenchReport, type BenchResult } from './result.ts';
 
 const USAGE = `usage: npm run bench [-- [--json] [--list] PREFIX…]
@@ -14,6 +15,7 @@ Runs the benchmarks whose names begin with one of the prefixes (all without any)
 const roles: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
   'packet-child': (suite = '', wrapper = '') => packetChild(suite, wrapper),
   'event-reader': (ring = '') => eventReader(ring),
+  'policy-heap': (size = '') => heapChild(size),
 };
 
 async function main(args: string[]): Promise<number> {

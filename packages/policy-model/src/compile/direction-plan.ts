@@ -202,7 +202,8 @@ class SweptPlan implements DirectionPlan {
 
   /** The ports that a peer has named with names that rules use. */
   #portsOf(id: NumericIdentity): readonly NamedPort[] {
-    return this.#input.directory.namedPorts(id).filter((port) => this.#portNames.has(portKey(port)));
+    const ports = this.#input.directory.namedPorts(id);
+    return ports.length === 0 ? ports : ports.filter((port) => this.#portNames.has(portKey(port)));
   }
 
   #makeRow(set: Signature, host: boolean, ports: readonly NamedPort[]): PolicyRow {

@@ -12,16 +12,18 @@ export interface LabelIndex<T> {
 
 /** An empty index. */
 export function createLabelIndex<T>(): LabelIndex<T> {
-  const byText = new Map<string, Set<T>>();
+  /** By key, then by value. */
+  const byLabel = new Map<string, Map<string, Set<T>>>();
   const byPrefix = createPrefixTrie<Set<T>>();
   const all = new Set<T>();
   /** The sets that hold every item that meets the term, or `undefined` where that can not be told. */
   const setsFor = ({ source, key, operator, values }: Requirement): readonly Set<T>[] | undefined => {
     if (source === 'cidr') return operator === 'Exists' ? byPrefix.within(parseCidrLabelKey(key)!) : undefined;
     // A term of another source that means the key of a `cidr:` label: those are not among the texts.
-    if (parseCidrLabelKey(key) !== undefined) return undefined;
-    if (operator === 'Exists') return known([byText.get(key)]);
-    return operator === 'In' ? known(values.map((value) => byText.get(`${key}=${value}`))) : undefined;
+    if (operator === 'NotIn' || operator === 'DoesNotExist' || parseCidrLabelKey(key) !== undefined) return undefined;
+    const byValue = byLabel.get(key);
+    if (byValue === undefined) return [];
+    return operator === 'Exists' ? [...byValue.values()] : known(values.map((value) => byValue.get(value)));
   };
   return {
     add(labels, item) {
@@ -29,8 +31,9 @@ export function createLabelIndex<T>(): LabelIndex<T> {
       for (const { source, key, value } of labels) {
         // Those are looked for by prefix alone.
         if (source === 'cidr') continue;
-        getOrMakeText(byText, `${key}=${value}`).add(item);
-        getOrMakeText(byText, key).add(item);
+        let byValue = byLabel.get(key);
+        if (byValue === undefined) byLabel.set(key, (byValue = new Map()));
+        getOrMakeText(byValue, value).add(item);
       }
       for (const prefix of labels.prefixes) getOrMake(byPrefix, prefix).add(item);
     },
@@ -38,8 +41,10 @@ export function createLabelIndex<T>(): LabelIndex<T> {
       all.delete(item);
       for (const { source, key, value } of labels) {
         if (source === 'cidr') continue;
-        dropFromText(byText, `${key}=${value}`, item);
-        dropFromText(byText, key, item);
+        const byValue = byLabel.get(key);
+        if (byValue === undefined) continue;
+        dropFromText(byValue, value, item);
+        if (byValue.size === 0) byLabel.delete(key);
       }
       for (const prefix of labels.prefixes) dropFrom(byPrefix, prefix, item);
     },

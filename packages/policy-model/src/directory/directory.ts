@@ -147,7 +147,7 @@ class Directory implements PolicyDirectory {
   }
 
   namedPorts(identity: NumericIdentity): readonly NamedPort[] {
-    return this.#ports.get(identity) ?? [];
+    return this.#ports.get(identity) ?? NO_PORTS;
   }
 
   addresses(identity: NumericIdentity): readonly IpAddress[] {
@@ -172,6 +172,9 @@ class Directory implements PolicyDirectory {
     for (const listener of [...this.#listeners]) listener(change);
   }
 }
+
+/** One for all: it is asked for again and again. */
+const NO_PORTS: readonly NamedPort[] = Object.freeze([]);
 
 const serviceKey = (namespace: string, name: string): string => `${namespace}/${name}`;
 

@@ -2,7 +2,7 @@ import { createPolicyTracker, DEFAULT_POLICY_OPTIONS as options, type PolicyRepo
 import type { BenchContext, Benchmark } from '../benchmark.ts';
 import { absolute, type BenchResult } from '../result.ts';
 import { median, percentile } from '../statistics.ts';
-import { repositoryOf } from './compile-benchmarks.ts';
+import { repositoryOf } from './compile-benchmark.ts';
 import { timed } from './cpu-clock.ts';
 import { policyWorld, type PolicyWorld } from './policy-world.ts';
 

@@ -2,7 +2,7 @@ import { createPolicyTracker, DEFAULT_POLICY_OPTIONS as options } from '@cilium-
 import type { BenchContext, Benchmark } from '../benchmark.ts';
 import { absolute, relative, type BenchResult } from '../result.ts';
 import { median } from '../statistics.ts';
-import { repositoryOf } from './compile-benchmarks.ts';
+import { repositoryOf } from './compile-benchmark.ts';
 import { collectGarbage, timed } from './cpu-clock.ts';
 import { policyWorld, type WorldSize } from './policy-world.ts';
 

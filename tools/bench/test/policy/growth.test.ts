@@ -1,6 +1,6 @@
 import { createPolicyTracker, DEFAULT_POLICY_OPTIONS as options } from '@cilium-ts/policy-model';
 import { describe, expect, test } from 'vitest';
-import { repositoryOf } from '../../src/policy/compile-benchmarks.ts';
+import { repositoryOf } from '../../src/policy/compile-benchmark.ts';
 import { FACTORS, growth, PARTS, sizeOf } from '../../src/policy/growth-benchmark.ts';
 import { policyWorld, type WorldSize } from '../../src/policy/policy-world.ts';
 
