@@ -93,7 +93,7 @@ function redirectOf(covering: readonly RowTerm[], { ruleSets, observe }: RefineC
 }
 
 /** Whether a permission lets everything pass a proxy. One for DNS has the rules of its own port only, and hears of no wider permission. */
-function opens(plain: SortedTerm, proxied: SortedTerm, { parser }: ParserChoice): boolean {
+function opens(plain: RowTerm, proxied: RowTerm, { parser }: ParserChoice): boolean {
   return parser !== 'dns' || (plain.start === proxied.start && plain.end === proxied.end);
 }
 

@@ -10,8 +10,8 @@ const NAME = 'policy/growth';
 const BASE: WorldSize = { policies: 200, identities: 2000, local: 50 };
 export const FACTORS = [1, 3, 10] as const;
 const ROUNDS = 5;
-/** Rounds of the smallest world before all others: the first for which code is compiled would make growth look better than it is. */
-const WARM_UP = 20;
+/** Rounds before those that count: code that is compiled meanwhile would make growth look better than it is. */
+const WARM_UP = 2;
 
 /** What grows with a world. */
 export type Part = 'identities' | 'policies';
@@ -22,24 +22,23 @@ const names = PARTS.flatMap((part) => FACTORS.map((factor) => `${NAME}-${part}-$
 export const growthBenchmark: Benchmark = { names, run };
 
 async function run({ wanted, progress, signal }: BenchContext): Promise<BenchResult[]> {
-  const results: BenchResult[] = [];
-  for (const part of PARTS) await measure(sizeOf(part, 3));
-  for (let i = 0; i < WARM_UP; i++) await measure(BASE);
-  for (const part of PARTS) {
-    let base: BenchResult | undefined;
-    for (const factor of FACTORS) {
-      const name = `${NAME}-${part}-${factor}x`;
+  const cases = PARTS.flatMap((part) => FACTORS.map((factor) => ({ part, factor, name: `${NAME}-${part}-${factor}x`, size: sizeOf(part, factor), times: [] as number[] })));
+  // In turns, so that whatever disturbs or speeds up the process does so to all.
+  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+    for (const { size, times } of cases) {
       signal.throwIfAborted();
-      const size = sizeOf(part, factor);
-      const times: number[] = [];
-      for (let i = 0; i < ROUNDS; i++) times.push(await measure(size));
-      const grown = growth(part, factor);
-      const value = median(times);
-      progress(`${name}: ${size.policies} policies, ${size.identities} identities: ${value.toFixed(1)} ms`);
-      const result = base === undefined ? absolute(name, value / grown, 'ms per n·log n', times.length) : relative({ name, value: value / grown, unit: 'ms per n·log n', baseline: { name: base.name, value: base.value }, n: times.length });
-      base ??= result;
-      if (wanted(name)) results.push(result);
+      const time = await measure(size);
+      if (round >= WARM_UP) times.push(time);
     }
+  }
+  const results: BenchResult[] = [];
+  let base: BenchResult | undefined;
+  for (const { part, factor, name, size, times } of cases) {
+    const [value, n, unit] = [median(times) / growth(part, factor), times.length, 'ms per n·log n'];
+    progress(`${name}: ${size.policies} policies, ${size.identities} identities: ${median(times).toFixed(1)} ms`);
+    if (factor === 1) base = absolute(name, value, unit, n);
+    const result = factor === 1 || base === undefined ? absolute(name, value, unit, n) : relative({ name, value, unit, baseline: { name: base.name, value: base.value }, n });
+    if (wanted(name)) results.push(result);
   }
   return results;
 }
