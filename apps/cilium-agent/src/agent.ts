@@ -15,6 +15,7 @@ import { startParts } from './lifecycle/part.ts';
 import { openNode } from './node/open-node.ts';
 import { agentParts } from './parts.ts';
 import { createPolicySet } from './policy/policy-set.ts';
+import { featuresOf } from './policy/read-policies.ts';
 import type { AgentStart, Foundation } from './start-agent.ts';
 import { openApiPolicyFile } from './state/api-policy-file.ts';
 import { createDocumentFolder } from './state/document-folder.ts';
@@ -61,7 +62,7 @@ const openEverything = async ({ journal, datapath: kernel }: Foundation, { confi
   const failpoint = createFailpoint(values.failpoint);
   const policyDir = values.mode === 'lb-only' ? undefined : values['policy-dir'];
   const policies = createPolicySet({
-    logger, records: policyRecords, api: openApiPolicyFile(stateDir, logger), failpoint,
+    logger, records: policyRecords, api: openApiPolicyFile(stateDir, logger), failpoint, features: featuresOf(values),
     folder: policyDir === undefined ? undefined : { path: policyDir, seen: journal.record.policyFolders.includes(policyDir), markSeen: () => { journal.update({ policyFolders: [...new Set([...journal.record.policyFolders, policyDir])] }); } },
   });
   return {

@@ -81,9 +81,10 @@ export const composeState = (input: ComposeInput): Composed => {
   const nodeAddresses = createNodeAddresses(node.netlink, ipcache, { families, logger });
   const traffic: Traffic = { guards: createServiceGuards(logger) };
   const services = createServiceSlot(async () => {
-    const [{ openServices }, writer] = await Promise.all([import('./service/open-services.ts'), datapath.services()]);
+    const [{ openServices }, kernel] = await Promise.all([import('./service/open-services.ts'), datapath.services()]);
     return openServices({
-      values, logger, failpoint, writer, endpoints, ranges, nodeAddresses: () => nodeAddresses.all(),
+      values, logger, failpoint, writer: kernel, endpoints, ranges, nodeAddresses: () => nodeAddresses.all(),
+      directory: policies.repository.directory, referred: () => writer.refresh(),
       ended: () => { traffic.sockets?.terminator.look(); },
       guarded: (changed) => { traffic.guards.changed(changed); },
     });

@@ -29,6 +29,7 @@ export const agentParts = (composed: Composed): Part[] => {
   return [
     nodeAddressesPart(composed),
     ...(withEndpoints ? [endpointsPart(composed)] : []),
+    serviceSourcesPart(composed),
     policyPart(composed),
     servicesPart(composed),
     socketsPart(composed),
@@ -93,6 +94,15 @@ const policyPart = ({ state, context, opened, logger }: Composed): Part => {
     },
   };
 };
+
+/** What policies may refer to is known before the first one is in force. */
+const serviceSourcesPart = ({ state }: Composed): Part => ({
+  name: 'service-sources',
+  async start() {
+    if (servicesWanted(state)) await state.services.read();
+  },
+  stop: () => state.services.close(),
+});
 
 /** Services are opened now if anything asks for them, and with the first call that does otherwise. */
 const servicesPart = ({ state }: Composed): Part => ({

@@ -28,6 +28,8 @@ export interface CommitResult {
 export interface PolicyWriter {
   /** Brings the datapath up to date with everything that was in the tables when this was called. */
   commit(): Promise<CommitResult>;
+  /** The same once there was a first commit, before which everything is read anyway. A failure is shown, and tried again, like every one. */
+  refresh(): Promise<void>;
   /** Failures of the last commit that are of no endpoint: addresses that could not be published. */
   addressFailures(): readonly ApplyFailure[];
   /** How committing fares; it is repeated, ever more slowly, while something is not in force. */
@@ -54,15 +56,17 @@ const POLICY_RESOURCE = 'policy';
 
 /** Keeps the ipcache's prefixes those that rules name. */
 const createPrefixSource = (ipcache: IpCache, families: Families): ((policies: PolicySet) => void) => {
-  let revision = -1;
+  let seen = '';
   let known = new Set<string>();
   return ({ repository }) => {
-    if (repository.revision === revision) return;
+    // Services lead to other prefixes now and then, without a policy being another one.
+    const revision = `${repository.revision} ${repository.directory.referencesRevision}`;
+    if (revision === seen) return;
     const wanted = new Map(repository.prefixes().filter(({ family }) => (family === 4 ? families.ipv4 : families.ipv6)).map((prefix) => [prefix.text, prefix] as const));
     for (const text of known) if (!wanted.has(text)) ipcache.remove(parseCidr(text)!, POLICY_RESOURCE);
     for (const [text, prefix] of wanted) if (!known.has(text)) ipcache.upsert({ prefix, resource: POLICY_RESOURCE, source: 'generated', labels: cidrLabels(prefix, families) });
     known = new Set(wanted.keys());
-    revision = repository.revision;
+    seen = revision;
   };
 };
 
@@ -112,6 +116,7 @@ export const createPolicyWriter = (deps: PolicyWriterDeps): PolicyWriter => {
   const { logger, datapath, endpoints, failpoint, observe } = deps;
   const compile = createCompileStep(deps);
   let failures: readonly ApplyFailure[] = [];
+  let begun = false;
   const runs = createRunStats({ observe, logger, again: () => { loop.commit().catch(() => undefined); } });
 
   const loop = createCommitLoop(async (): Promise<CommitResult> => {
@@ -132,8 +137,15 @@ export const createPolicyWriter = (deps: PolicyWriterDeps): PolicyWriter => {
     }
   });
 
+  const commit = (): Promise<CommitResult> => {
+    begun = true;
+    return loop.commit();
+  };
   return {
-    commit: () => loop.commit(),
+    commit,
+    async refresh() {
+      if (begun) await commit().catch(() => undefined);
+    },
     addressFailures: () => failures.filter(({ slot }) => slot === undefined),
     stats: runs.stats,
     async close() {

@@ -2,7 +2,7 @@ import { errorMessage } from '@cilium-ts/core';
 import type { Logger } from '@cilium-ts/core';
 import type { Identity } from '@cilium-ts/identity';
 import { createPolicyRepository, formatIssue } from '@cilium-ts/policy-model';
-import type { PolicyIssue, PolicyRepository, PolicyResource } from '@cilium-ts/policy-model';
+import type { EnforceableFeatures, ParsedPolicies, PolicyIssue, PolicyRepository, PolicyResource } from '@cilium-ts/policy-model';
 import { existsSync } from 'node:fs';
 import { AgentError } from '../error.ts';
 import type { Failpoint } from '../lifecycle/failpoint.ts';
@@ -61,6 +61,8 @@ export interface PolicySetDeps {
   readonly records: DocumentFolder<PolicyFileRecord>;
   readonly api: { load(): ApiPolicyRecord | undefined; save(record: ApiPolicyRecord): void };
   readonly failpoint: Failpoint;
+  /** What can be enforced; policies that need more are refused. */
+  readonly features: EnforceableFeatures;
   /** Is a folder given, and was it read to the end once? Then its absence changes nothing. */
   readonly folder: { readonly path: string; readonly seen: boolean; markSeen(): void } | undefined;
 }
@@ -118,7 +120,7 @@ class StoredPolicySet implements PolicySet {
     const record = api.load();
     this.#lost = record?.lost ?? [];
     this.#api = (record?.resources ?? []).flatMap(({ file, document }) => {
-      const { resources, issues } = readPolicies(JSON.stringify(document), { file });
+      const { resources, issues } = this.#read(JSON.stringify(document), file);
       if (resources.length === 1 && !failed(issues)) return [{ file, resource: resources[0]! }];
       this.#lost = [...this.#lost, `import ${file}: ${issues[0] ? formatIssue(issues[0]) : 'no policy'}`];
       return [];
@@ -157,7 +159,7 @@ class StoredPolicySet implements PolicySet {
   async import(text: string, file: string): Promise<{ resources: readonly string[]; issues: readonly PolicyIssue[] }> {
     await Promise.resolve();
     const name = file === '' ? API_FILE : file;
-    const { resources, issues } = readPolicies(text, { file: name });
+    const { resources, issues } = this.#read(text, name);
     const found = resources.length === 0 && !failed(issues) ? [...issues, fileIssue(name, 'there is no policy in it', 'send YAML or JSON documents of policies')] : issues;
     if (failed(found)) {
       this.changes.failure++;
@@ -215,9 +217,13 @@ class StoredPolicySet implements PolicySet {
     return this.#lost.filter((path) => !path.startsWith('/') || existsSync(path));
   }
 
+  #read(text: string, file: string): ParsedPolicies {
+    return readPolicies(text, { file, features: this.#deps.features });
+  }
+
   #restoreFile(name: string, text: string | null): PolicyFile {
     if (text === null) return lostFile(name);
-    const { resources, issues } = readPolicies(text, { file: name });
+    const { resources, issues } = this.#read(text, name);
     if (failed(issues) || resources.length === 0) return { ...lostFile(name), issues, concern: concernOf(text) };
     return { name, status: 'accepted', issues, resources, acceptedText: text, content: undefined, concern: undefined };
   }
@@ -230,7 +236,7 @@ class StoredPolicySet implements PolicySet {
   /** What a file's content makes of it, given what was accepted before. */
   #judge(files: ReadonlyMap<string, PolicyFile>, name: string, content: FileContent): PolicyFile {
     const before = files.get(name);
-    const { resources, issues } = 'text' in content ? readPolicies(content.text, { file: name }) : { resources: [], issues: [fileIssue(name, `the file can not be read: ${content.error}`, 'make it readable for the agent')] };
+    const { resources, issues } = 'text' in content ? this.#read(content.text, name) : { resources: [], issues: [fileIssue(name, `the file can not be read: ${content.error}`, 'make it readable for the agent')] };
     const found = [...issues];
     if (resources.length === 0 && !failed(found)) found.push(fileIssue(name, NO_DOCUMENTS, NO_DOCUMENTS_REMEDY));
     for (const { key } of resources) {

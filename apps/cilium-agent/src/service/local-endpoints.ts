@@ -22,6 +22,8 @@ export interface LocalEndpoints {
   forget(key: string): void;
   /** Keys of the slices that name any of these addresses. */
   naming(addresses: Iterable<string>): Set<string>;
+  /** Keys of the slices that name any address that is this node's to know about. */
+  all(): readonly string[];
 }
 
 /** Follows slices from the first one on. */
@@ -65,5 +67,6 @@ export const createLocalEndpoints = ({ nodeName, byAddress, ranges }: LocalEndpo
       for (const address of addresses) for (const key of slicesOf.get(address) ?? []) found.add(key);
       return found;
     },
+    all: () => [...addressesOf.keys()],
   };
 };

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { LocalEndpoints } from './local-endpoints.ts';
 import { NO_OBJECTS, OBJECT_KINDS } from './service-objects.ts';
 import type { ObjectKind, ServiceObjects } from './service-objects.ts';
+import type { ServiceReferences } from './service-references.ts';
 import type { ServiceEvents } from './services.ts';
 
 /** What takes the objects: the part of the load balancer's model that sources push to. */
@@ -33,7 +34,7 @@ const same = (a: object | undefined, b: object): boolean => a === b || (a !== un
 type Push = { readonly [K in ObjectKind]: { put(key: string, object: ObjectOf<K>): void; remove(key: string): void } };
 
 /** How each kind of object is pushed, and what is counted and remembered of it on the way. */
-const createPush = (sink: ObjectSink, local: Pick<LocalEndpoints, 'localise' | 'forget'>, isKnown: (key: string) => boolean) => {
+const createPush = ({ sink, local, references }: ObjectTableDeps, isKnown: (key: string) => boolean) => {
   const events = { add: 0, update: 0, delete: 0 };
   const probed = new Map<string, HealthProbe>();
   const push: Push = {
@@ -42,17 +43,23 @@ const createPush = (sink: ObjectSink, local: Pick<LocalEndpoints, 'localise' | '
         events[isKnown(key) ? 'update' : 'add']++;
         if (service.healthCheck) probed.set(key, service.healthCheck);
         else probed.delete(key);
+        references.putService(key, service);
         sink.upsertService(key, service);
       },
       remove(key) {
         events.delete++;
         probed.delete(key);
+        references.removeService(key);
         sink.removeService(key);
       },
     },
     slices: {
-      put: (key, slice) => { sink.setEndpoints(key, local.localise(slice, key)); },
+      put(key, slice) {
+        references.putSlice(key, slice);
+        sink.setEndpoints(key, local.localise(slice, key));
+      },
       remove(key) {
+        references.removeSlice(key);
         local.forget(key);
         sink.removeEndpoints(key);
       },
@@ -63,11 +70,20 @@ const createPush = (sink: ObjectSink, local: Pick<LocalEndpoints, 'localise' | '
   return { push, events, probed };
 };
 
-/** A table that pushes to `sink`; slices become what this node knows of them on their way. */
-export const createObjectTable = (sink: ObjectSink, local: Pick<LocalEndpoints, 'localise' | 'forget'>): ObjectTable => {
+/** What a table pushes to. */
+export interface ObjectTableDeps {
+  readonly sink: ObjectSink;
+  /** What slices become on their way to the sink. */
+  readonly local: Pick<LocalEndpoints, 'localise' | 'forget'>;
+  /** Is told of services and slices as their sources have them. */
+  readonly references: Omit<ServiceReferences, 'settle'>;
+}
+
+/** An empty table. */
+export const createObjectTable = (deps: ObjectTableDeps): ObjectTable => {
   const sources = new Map<string, ServiceObjects>();
   const owners = new Map<string, string>();
-  const { push, events, probed } = createPush(sink, local, (key) => owners.has(key));
+  const { push, events, probed } = createPush(deps, (key) => owners.has(key));
 
   const find = (kind: ObjectKind, key: string): object | undefined => sources.get(owners.get(key) ?? '')?.[kind].get(key);
   const putChanged = <K extends ObjectKind>(kind: K, objects: ServiceObjects): void => {
@@ -93,7 +109,7 @@ export const createObjectTable = (sink: ObjectSink, local: Pick<LocalEndpoints, 
     refresh(keys) {
       for (const key of keys) {
         const slice = find('slices', key);
-        if (slice) push.slices.put(key, slice as EndpointSlice);
+        if (slice) deps.sink.setEndpoints(key, deps.local.localise(slice as EndpointSlice, key));
       }
     },
     probed: () => probed,

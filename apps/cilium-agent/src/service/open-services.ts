@@ -1,8 +1,9 @@
 import { cidrContains, parseCidr } from '@cilium-ts/core';
 import type { Cidr, IpAddress, Logger } from '@cilium-ts/core';
-import type { EndedBackend, GuardedService, Services as KernelServices } from '@cilium-ts/datapath-programs';
+import type { EndedBackend, GuardedService, ServiceApplyReport, Services as KernelServices } from '@cilium-ts/datapath-programs';
 import { createLoadBalancer, DEFAULT_LIMITS } from '@cilium-ts/loadbalancer';
 import type { LoadBalancer } from '@cilium-ts/loadbalancer';
+import type { PolicyDirectory } from '@cilium-ts/policy-model';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Settings } from '../config/options.ts';
@@ -23,7 +24,8 @@ import { createServiceCommits } from './service-commits.ts';
 import { createServiceFiles } from './service-files.ts';
 import type { ServiceFiles } from './service-files.ts';
 import type { ServiceObjects } from './service-objects.ts';
-import type { Services } from './services.ts';
+import { createServiceReferences } from './service-references.ts';
+import type { ReadServices } from './service-slot.ts';
 import { deleteService, explainService, getService, putService } from './service-api.ts';
 import { serviceStatus, viewFiles, viewServices } from './services-view.ts';
 import { bpfServices } from './service-dump.ts';
@@ -38,18 +40,24 @@ export interface OpenServicesDeps {
   /** The node's pools of addresses for endpoints. */
   readonly ranges: readonly Cidr[];
   readonly nodeAddresses: () => readonly IpAddress[];
+  /** Is told what policies may refer to. */
+  readonly directory: PolicyDirectory;
+  /** Puts policies in force that refer to something else now; services wait for it, so that a new backend is judged before it is reached. */
+  readonly referred: () => Promise<void>;
   /** Told of backends that are gone: what is connected to them has lost them. */
   readonly ended: (backends: readonly EndedBackend[]) => void;
   /** Told of services whose source ranges have changed: they may refuse clients that are connected. */
   readonly guarded: (services: readonly GuardedService[]) => void;
 }
 
+const nodeNameOf = (values: Settings): string => values['node-name'] ?? hostname().toLowerCase();
+
 /** The model, with what the settings say. Ids that the kernel has stay with their frontends and backends. */
 const openModel = ({ values, writer }: OpenServicesDeps): LoadBalancer => {
   const { low, high } = values['node-port-range'];
   const zone = values['enable-service-topology'] ? values['node-zone'] : undefined;
   const balancer = createLoadBalancer({
-    nodeName: values['node-name'] ?? hostname().toLowerCase(), ...(zone !== undefined && { zone }),
+    nodeName: nodeNameOf(values), ...(zone !== undefined && { zone }),
     algorithm: values['bpf-lb-algorithm'], maglevTableSize: values['bpf-lb-maglev-table-size'], hashSeed: values['bpf-lb-maglev-hash-seed'],
     nodePortRange: { first: low, last: high }, ipv4: values['enable-ipv4'], ipv6: values['enable-ipv6'], mode: values['bpf-lb-mode'],
     sessionAffinity: values['enable-session-affinity'], sourceRangeAllTypes: values['bpf-lb-source-range-all-types'],
@@ -98,43 +106,58 @@ const apiChanges = (api: ApiServiceStore, logger: Logger): Map<string, ServiceOb
   return changes;
 };
 
-/** Opens the load balancer: reads all sources, and puts everything in force. What the kernel holds and no source names goes only then. */
-export const openServices = async (deps: OpenServicesDeps): Promise<Services> => {
-  const { values, logger, endpoints, writer } = deps;
-  const [balancer, { api, files, folder }] = [openModel(deps), await openSources(deps)];
-  const nodeName = values['node-name'] ?? hostname().toLowerCase();
-  const local = createLocalEndpoints({ nodeName, byAddress: (ip) => endpoints.byAddress(ip), ranges: deps.ranges });
-  const table: ObjectTable = createObjectTable(balancer, local);
-  const health = createHealth({ balancer, probed: () => table.probed(), logger, values });
+const tellOf = ({ ended, guarded }: ServiceApplyReport, deps: OpenServicesDeps): void => {
+  if (ended.length > 0) deps.ended(ended);
+  if (guarded.length > 0) deps.guarded(guarded);
+};
+
+/** The addresses of the node that NodePorts are on, whenever somebody asks. */
+const nodePortAddresses = ({ values, nodeAddresses }: OpenServicesDeps): (() => readonly IpAddress[]) => {
   const prefixes = values['nodeport-addresses']?.flatMap((text) => parseCidr(text) ?? []);
-  const nodeAddresses = (): readonly IpAddress[] => deps.nodeAddresses().filter((ip) => prefixes === undefined || prefixes.some((prefix) => cidrContains(prefix, ip)));
+  return () => nodeAddresses().filter((ip) => prefixes === undefined || prefixes.some((prefix) => cidrContains(prefix, ip)));
+};
+
+/** Reads all sources of the load balancer; nothing is in force before it is started. What the kernel holds and no source names goes only then. */
+export const openServices = async (deps: OpenServicesDeps): Promise<ReadServices> => {
+  const { values, logger, endpoints, writer, failpoint } = deps;
+  const [balancer, { api, files, folder }] = [openModel(deps), await openSources(deps)];
+  const local = createLocalEndpoints({ nodeName: nodeNameOf(values), byAddress: (ip) => endpoints.byAddress(ip), ranges: deps.ranges });
+  const references = createServiceReferences(deps.directory);
+  const table: ObjectTable = createObjectTable({ sink: balancer, local, references });
+  const health = createHealth({ balancer, probed: () => table.probed(), logger, values });
   const commits = createServiceCommits({
-    balancer, writer, nodeAddresses, failpoint: deps.failpoint, logger,
+    balancer, writer, nodeAddresses: nodePortAddresses(deps), failpoint, logger,
     committed(report) {
-      if (report.ended.length > 0) deps.ended(report.ended);
-      if (report.guarded.length > 0) deps.guarded(report.guarded);
+      tellOf(report, deps);
       health.update();
     },
   });
   const commitSoon = (): void => { commits.commit().catch(() => undefined); };
-  health.start(commitSoon);
-
   const fileChanges = files && createFileChanges(files);
   table.update(apiChanges(api, logger));
   if (files && folder && fileChanges) {
     await files.update(await folder.read());
     table.update(fileChanges());
   }
-  balancer.releaseUnclaimed();
-  await commits.commit();
-  folder?.watch(async (snapshot: FolderSnapshot) => {
-    if (!files || !fileChanges || !(await files.update(snapshot))) return;
-    table.update(fileChanges());
-    await commits.commit();
-  });
+  references.settle();
 
-  const parts = { balancer, table, files, api, commits, health, failpoint: deps.failpoint };
+  const start = async (): Promise<void> => {
+    // Endpoints may have come and gone since the sources were read.
+    table.refresh(local.all());
+    health.start(commitSoon);
+    balancer.releaseUnclaimed();
+    await commits.commit();
+    folder?.watch(async (snapshot: FolderSnapshot) => {
+      if (!files || !fileChanges || !(await files.update(snapshot))) return;
+      table.update(fileChanges());
+      if (references.settle()) await deps.referred();
+      await commits.commit();
+    });
+  };
+
+  const parts = { balancer, table, files, api, commits, health, failpoint };
   return {
+    start,
     list: () => viewServices(parts),
     get: (id) => getService(parts, id),
     put: (id, request) => putService(parts, id, request),
@@ -146,8 +169,7 @@ export const openServices = async (deps: OpenServicesDeps): Promise<Services> =>
     events: table.events,
     stats: commits.stats,
     refresh(addresses) {
-      const slices = local.naming(addresses);
-      table.refresh(slices);
+      table.refresh(local.naming(addresses));
       commitSoon();
     },
     async close() {

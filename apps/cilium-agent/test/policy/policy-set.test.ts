@@ -1,5 +1,6 @@
 import { silentLogger } from '@cilium-ts/core';
 import { labelSet, numericIdentity } from '@cilium-ts/identity';
+import { DATAPATH_FEATURES } from '@cilium-ts/policy-model';
 import { describe, expect, it } from 'vitest';
 import type { FileContent } from '../../src/source/watched-folder.ts';
 import { createPolicySet, PolicyImportError } from '../../src/policy/policy-set.ts';
@@ -18,7 +19,7 @@ const world = (folder: { seen: boolean } | undefined = { seen: true }) => {
       logger: silentLogger,
       records: { load: () => Promise.resolve({ documents: new Map(records), corrupt: [] }), save: (name, record) => { records.set(name, record); return Promise.resolve(); }, remove: (name) => { records.delete(name); return Promise.resolve(); } },
       api: { load: () => api, save: (record) => { api = structuredClone(record); } },
-      failpoint: () => undefined,
+      failpoint: () => undefined, features: DATAPATH_FEATURES,
       folder: folder && { path: '/p', seen: folder.seen, markSeen: () => { folder.seen = true; } },
     });
     await set.load();

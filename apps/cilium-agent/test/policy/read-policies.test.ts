@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { readPolicies } from '../../src/policy/read-policies.ts';
+import { featuresOf, readPolicies } from '../../src/policy/read-policies.ts';
 
+const read = (text: string, services?: string) => readPolicies(text, { file: 'a.yaml', features: featuresOf({ 'service-dir': services }) });
 const cnp = (spec: string, selector = 'endpointSelector: {}', kind = 'CiliumNetworkPolicy') => `apiVersion: cilium.io/v2\nkind: ${kind}\nmetadata: {name: x}\nspec:\n  ${selector}\n  ${spec}\n`;
 const http = 'ports: [{port: "80", protocol: TCP}]';
 const tier = (rule: string) => `apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: x}\nspec:\n  {tier: Admin, priority: 1, subject: {namespaces: {}}, ${rule}}\n`;
@@ -28,7 +29,7 @@ describe('what the datapath can not enforce is refused, with place and remedy', 
     ['names of a tier', tier('egress: [{action: Accept, to: [{domainNames: [a.b]}]}]')],
     ['named ports of a NetworkPolicy', 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x}\nspec: {podSelector: {}, ingress: [{ports: [{port: web}]}]}\n'],
   ])('%s', (_, text) => {
-    const { resources, issues } = readPolicies(text, { file: 'a.yaml' });
+    const { resources, issues } = read(text);
     expect(resources).toEqual([]);
     expect(issues.map(({ code, severity, file }) => `${file} ${severity} ${code}`)).toEqual(['a.yaml error unenforceable']);
     expect(issues[0]?.remedy).not.toBe('');
@@ -36,7 +37,7 @@ describe('what the datapath can not enforce is refused, with place and remedy', 
 });
 
 it('refuses the resource, not its neighbours', () => {
-  const { resources, issues } = readPolicies(`${cnp('ingress: [{}]').replace('name: x', 'name: good')}---\n${cnp('egress: [{toFQDNs: [{matchName: a.b}]}]')}`, { file: 'a.yaml' });
+  const { resources, issues } = readPolicies(`${cnp('ingress: [{}]').replace('name: x', 'name: good')}---\n${cnp('egress: [{toFQDNs: [{matchName: a.b}]}]')}`, { file: 'a.yaml', features: featuresOf({ 'service-dir': undefined }) });
   expect(resources.map(({ name }) => name)).toEqual(['good']);
   expect(issues).toHaveLength(1);
 });
@@ -46,7 +47,13 @@ it.each([
   ['groups of prefixes', cnp('egress: [{toCIDRSet: [{cidrGroupRef: a}]}]'), []],
   ['authentication, with a warning', cnp('ingress: [{authentication: {mode: required}}]'), ['unenforced']],
 ])('takes %s', (_, text, codes) => {
-  const { resources, issues } = readPolicies(text, { file: 'a.yaml' });
+  const { resources, issues } = read(text);
   expect(resources).toHaveLength(1);
   expect(issues.map(({ code }) => code)).toEqual(codes);
+});
+
+it('takes rules by service where it is told of services', () => {
+  const text = cnp('egress: [{toServices: [{k8sService: {serviceName: a}}]}]\n  egressDeny: [{toServices: [{k8sServiceSelector: {selector: {}}}]}]');
+  expect(read(text, '/services')).toMatchObject({ resources: [{}], issues: [] });
+  expect(read(text).issues.map(({ remedy }) => remedy)).toEqual([expect.stringContaining('--service-dir'), expect.stringContaining('--service-dir')]);
 });

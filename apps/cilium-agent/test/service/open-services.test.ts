@@ -1,4 +1,6 @@
 import { parseCidr, parseIp, silentLogger } from '@cilium-ts/core';
+import { createPolicyDirectory } from '@cilium-ts/policy-model';
+import type { PolicyDirectory } from '@cilium-ts/policy-model';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,12 +8,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { createEndpointTable } from '../../src/endpoint/endpoint-table.ts';
 import { openServices } from '../../src/service/open-services.ts';
-import type { Services } from '../../src/service/services.ts';
+import type { ReadServices } from '../../src/service/service-slot.ts';
 import { fakeWriter, webFile } from './support.ts';
 
 let base: string;
 let folder: string;
-let services: Services;
+let services: ReadServices;
+let directory: PolicyDirectory;
+/** How often the kernel had been written when policies were asked for. */
+let told: number[];
 let writer: ReturnType<typeof fakeWriter>;
 let ended: unknown[];
 
@@ -19,10 +24,14 @@ const start = async (flags: [string, string][] = []): Promise<void> => {
   const { values } = loadConfig({ flags: [['state-dir', join(base, 'state')], ['service-dir', folder], ['node-name', 'me'], ...flags], environment: {} });
   writer = fakeWriter();
   ended = [];
+  directory = createPolicyDirectory();
   services = await openServices({
     values, logger: silentLogger, failpoint: () => undefined, writer, endpoints: createEndpointTable(), ranges: [parseCidr('10.244.0.0/16')!],
     nodeAddresses: () => [parseIp('192.0.2.2')!, parseIp('127.0.0.1')!], ended: (backends) => { ended.push(...backends); }, guarded: () => undefined,
+    directory, referred: () => { told.push(writer.calls.length); return Promise.resolve(); },
   });
+  told = [];
+  await services.start();
 };
 const restart = async (): Promise<void> => {
   await services.close();
@@ -61,6 +70,28 @@ describe('services from files', () => {
     await rm(join(folder, 'web.yaml'));
     await expect.poll(() => writer.table()).toEqual({});
     expect(services.status()).toEqual({ state: 'Ok' });
+  });
+
+  it('are what policies may refer to, from before anything is in force, with changes told first', async () => {
+    const outside = (...backends: string[]): string => webFile({ backends }).replace('name: web,', 'name: web, labels: { tier: edge },');
+    const known = () => directory.allServices().map(({ namespace, name, labels, selector, prefixes }) => ({ name: `${namespace}/${name}`, labels: labels.toStrings(), selector, prefixes: prefixes.map(({ text }) => text) }));
+    const web = (...prefixes: string[]) => ({ name: 'shop/web', labels: ['k8s:tier=edge'], selector: undefined, prefixes });
+    await put('web.yaml', outside('10.1.0.1', '10.1.0.2'));
+    await expect.poll(known).toEqual([web('10.1.0.1/32', '10.1.0.2/32')]);
+    await expect.poll(() => [told, writer.calls.length]).toEqual([[1], 2]);
+    await put('web.yaml', outside('10.1.0.3'));
+    await expect.poll(known).toEqual([web('10.1.0.3/32')]);
+    await put('web.yaml', outside('10.1.0.3').replace('  clusterIP:', '  selector: { app: web }\n  clusterIP:'));
+    await expect.poll(known).toEqual([{ ...web(), selector: { app: 'web' } }]);
+    await services.put(7, request('10.96.0.7', '10.1.0.9'));
+    expect(known()).toHaveLength(1);
+    await services.close();
+    await start();
+    expect(known()).toEqual([{ ...web(), selector: { app: 'web' } }]);
+    expect(told).toEqual([]);
+    await rm(join(folder, 'web.yaml'));
+    await expect.poll(known).toEqual([]);
+    await expect.poll(() => told).toEqual([1]);
   });
 
   it('are shown as the API shows them', async () => {

@@ -1,12 +1,14 @@
 import { parseCidr, parseIp } from '@cilium-ts/core';
 import { defineService } from '@cilium-ts/loadbalancer';
 import type { EndpointSlice, Service } from '@cilium-ts/loadbalancer';
+import { createPolicyDirectory } from '@cilium-ts/policy-model';
 import { MAGLEV_TABLE_SIZES as MODEL_SIZES } from '@cilium-ts/loadbalancer';
 import { describe, expect, it } from 'vitest';
 import { MAGLEV_TABLE_SIZES } from '../../src/config/service-options.ts';
 import { apiServiceId, apiServiceKey, apiServiceObjects } from '../../src/service/api-services.ts';
 import { createLocalEndpoints } from '../../src/service/local-endpoints.ts';
 import { createObjectTable } from '../../src/service/object-table.ts';
+import { createServiceReferences } from '../../src/service/service-references.ts';
 import { NO_OBJECTS } from '../../src/service/service-objects.ts';
 import type { ApiServiceRecord } from '../../src/state/schemas.ts';
 
@@ -78,7 +80,7 @@ describe('createObjectTable', () => {
     const sink = {
       upsertService: note('put'), removeService: note('remove'), setEndpoints: note('put'), removeEndpoints: note('remove'), setPod: note('put'), removePod: note('remove'), setRedirect: note('put'), removeRedirect: note('remove'),
     };
-    return { table: createObjectTable(sink, bare), told: () => told.splice(0) };
+    return { table: createObjectTable({ sink, local: bare, references: createServiceReferences(createPolicyDirectory()) }), told: () => told.splice(0) };
   };
   const service = (name: string, line = 1): Service => ({ ...defineService({ name, frontends: [] }), at: { line, column: 1, field: '' } });
   const objects = (services: Record<string, Service>, slices: Record<string, EndpointSlice> = {}) => ({ ...NO_OBJECTS, services: new Map(Object.entries(services)), slices: new Map(Object.entries(slices)) });

@@ -1,7 +1,7 @@
 import type { Cidr, IpAddress } from '@cilium-ts/core';
 import type { SourceLocation } from '@cilium-ts/manifest';
 import type { Protocol } from './protocol.ts';
-import type { LabelSelector } from './label-selector.ts';
+import type { Labels, LabelSelector } from './label-selector.ts';
 
 /** What makes an address and port lead to a service. */
 export type FrontendKind = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalIP' | 'HostPort' | 'LocalRedirect';
@@ -47,6 +47,10 @@ export type HealthProbe = { readonly kind: 'tcp' } | { readonly kind: 'http'; re
 export interface Service {
   readonly namespace: string;
   readonly name: string;
+  /** Its own labels, for those who select services by them; balancing does not read them. */
+  readonly labels?: Labels;
+  /** Labels of the pods behind it, in its namespace; absent where it selects none. Its backends come from slices all the same. */
+  readonly selector?: Labels;
   /** Empty for headless services. */
   readonly frontends: readonly ServiceFrontend[];
   /** How long a client keeps its backend, in seconds, 1–16777215; 0 without session affinity. */

@@ -29,6 +29,7 @@ export function translateService(object: ServiceObject, { header, root }: Transl
   const service = defineService({
     namespace: header.namespace,
     name: metadata.name,
+    ...selection(object),
     frontends,
     affinityTimeout: spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_TIMEOUT) : 0,
     externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster',
@@ -42,6 +43,13 @@ export function translateService(object: ServiceObject, { header, root }: Transl
     at: root.at,
   });
   return { ...service, key: header.key ?? '' };
+}
+
+/** Labels, and whom the service selects. Kubernetes ignores the selector of a name for something elsewhere. */
+function selection({ metadata, spec }: ServiceObject): Pick<Service, 'labels' | 'selector'> {
+  const labels = metadata.labels ?? {};
+  const selector = spec.type === 'ExternalName' ? {} : (spec.selector ?? {});
+  return { ...(Object.keys(labels).length > 0 && { labels }), ...(Object.keys(selector).length > 0 && { selector }) };
 }
 
 /** A class of its own says that somebody else announces the addresses; Cilium's classes begin with its name. */

@@ -11,7 +11,7 @@ const WANTING: Readonly<Record<keyof EnforceableFeatures, readonly [reason: stri
   tiers: ['tiers besides normal policies are not available in this version', 'write a CiliumClusterwideNetworkPolicy'],
   cidrGroups: ['CiliumCIDRGroup objects are not available in this version', 'list the prefixes as cidr entries'],
   namedPorts: ['the container ports of pods are not known to this version', 'write the port number'],
-  services: ['services are not known to this version', 'name the pods behind the service with toEndpoints'],
+  services: ['the agent is not told of services', 'give it a folder of services (--service-dir), or name the pods behind the service with toEndpoints'],
   fqdn: ['rules by DNS name need the DNS proxy, which this version does not have', 'list the addresses with toCIDR'],
   groups: ['address groups of cloud providers need an operator, which this version does not have', REMEDY],
   nodes: ['nodes do not carry labels in this version', 'use the entities host and remote-node'],

@@ -6,7 +6,7 @@ export interface EnforceableFeatures {
   readonly cidrGroups: boolean;
   /** Ports by name: the container ports of pods are known. */
   readonly namedPorts: boolean;
-  /** `toServices`: services and their backends are known. */
+  /** `toServices`: services and their backends are known. An agent knows them where it has a folder of services. */
   readonly services: boolean;
   /** `toFQDNs`: a DNS proxy sees which addresses names have. */
   readonly fqdn: boolean;
@@ -31,7 +31,7 @@ export const DATAPATH_FEATURES: EnforceableFeatures = {
   tiers: true,
   cidrGroups: true,
   namedPorts: false,
-  services: false,
+  services: true,
   fqdn: false,
   groups: false,
   nodes: false,
