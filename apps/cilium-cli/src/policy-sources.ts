@@ -1,10 +1,12 @@
 import type { AgentClient } from '@cilium-ts/agent-api';
+import { parseCidr } from '@cilium-ts/core';
 import type { Identity } from '@cilium-ts/identity';
 import { labelSet, numericIdentity } from '@cilium-ts/identity';
-import { parseFlows, parseIdentities, parsePolicies, type FlowRecord, type KnownIdentity, type PolicyResource, type RecordIssue } from '@cilium-ts/policy-model';
+import { DEFAULT_POLICY_OPTIONS, parseFlows, parseIdentities, parsePolicies, type FlowRecord, type KnownIdentity, type PolicyOptions, type PolicyResource, type RecordIssue } from '@cilium-ts/policy-model';
 import { CliError } from './failure.ts';
 import type { Io } from './io.ts';
 import { formatIssue } from './output/issue.ts';
+import type { References } from './policy-settings.ts';
 
 /** The policies of files and folders. Tells what is wrong with them; throws {@link CliError} for what an agent would refuse as unreadable. */
 export function readPolicies(io: Io, paths: readonly string[], command: string): PolicyResource[] {
@@ -28,6 +30,28 @@ export async function heldPolicies(agent: AgentClient): Promise<PolicyResource[]
 export async function heldIdentities(agent: AgentClient): Promise<Identity[]> {
   const identities = await agent.listIdentities();
   return identities.map(({ id, labels }) => ({ id: numericIdentity(id), labels: labelSet(labels) }));
+}
+
+/** How an agent enforces policies: what it compiles them with. */
+export async function heldOptions(agent: AgentClient): Promise<PolicyOptions> {
+  const { status: { realized, daemonConfigurationMap: settings } } = await agent.config();
+  const clusterName = settings['cluster-name'];
+  return {
+    enforcement: realized['policy-enforcement'] ?? DEFAULT_POLICY_OPTIONS.enforcement,
+    allowLocalhost: settings['allow-localhost'] === 'always',
+    ipv4: settings['enable-ipv4'] !== false,
+    ipv6: settings['enable-ipv6'] !== false,
+    clusterName: typeof clusterName === 'string' ? clusterName : DEFAULT_POLICY_OPTIONS.clusterName,
+    defaultLocalCluster: settings['policy-default-local-cluster'] !== false,
+  };
+}
+
+/** What an agent's rules refer to: its services. */
+export async function heldReferences(agent: AgentClient): Promise<References> {
+  const services = await agent.listPolicyServices();
+  return (directory) => {
+    for (const { selector, addresses, ...service } of services) directory.setService({ ...service, ...(selector !== undefined && { selector }), addresses: addresses.flatMap((text) => parseCidr(text) ?? []) });
+  };
 }
 
 /** The identities of a file. Throws {@link CliError} where something in it cannot be read. */

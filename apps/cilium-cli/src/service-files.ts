@@ -3,6 +3,7 @@ import type { PolicyDirectory } from '@cilium-ts/policy-model';
 import { parseAllDocuments } from 'yaml';
 import { CliError } from './failure.ts';
 import type { Io } from './io.ts';
+import type { References } from './policy-settings.ts';
 
 interface Item {
   readonly kind?: unknown;
@@ -37,6 +38,12 @@ export function readServices(io: Io, file: string, directory: PolicyDirectory): 
       addresses: addresses.get(keyOf(service, metadata!.name)) ?? [],
     });
   }
+}
+
+/** The same as something that rules refer to; the file is read once. */
+export function servicesOf(io: Io, file: string): References {
+  const text = io.read(file);
+  return (directory) => { readServices({ ...io, read: () => text }, file, directory); };
 }
 
 const namespaceOf = ({ metadata }: Item): string => (typeof metadata?.namespace === 'string' ? metadata.namespace : 'default');

@@ -1,4 +1,4 @@
-import type { AgentClient, Policy } from '@cilium-ts/agent-api';
+import type { AgentClient, DaemonConfiguration, Policy, PolicyService } from '@cilium-ts/agent-api';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { cilium } from './fake-io.ts';
@@ -21,7 +21,13 @@ const files = {
   'flows.jsonl': [flow('web', 80), flow('web', 8080), flow('other', 80), '{"from": 7'].join('\n'),
   'bad.jsonl': 'nonsense',
 };
+/** How an agent says that it is configured. */
+const configured = (enforcement: 'default' | 'always' | 'never', settings: Record<string, unknown> = {}): Pick<AgentClient, 'config'> => ({
+  config: async () => ({ spec: {}, status: { realized: { 'policy-enforcement': enforcement }, daemonConfigurationMap: { 'cluster-name': 'default', 'allow-localhost': 'auto', 'enable-ipv4': true, 'enable-ipv6': true, ...settings } } }) as unknown as DaemonConfiguration,
+});
 const agent: Partial<AgentClient> = {
+  ...configured('default'),
+  listPolicyServices: async () => [],
   getPolicy: async () => ({ revision: 2, 'realized-revision': 2, policy: '', files: [], resources: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'cart', key: 'CiliumNetworkPolicy/shop/cart', source: 'file', file: 'cart.yaml', status: 'accepted', document: parse(cart(80)) }] }) satisfies Policy,
   listIdentities: async () => [{ id: 300, labels: ['k8s:app=web', 'k8s:io.kubernetes.pod.namespace=shop', 'k8s:io.cilium.k8s.policy.cluster=default'], 'labels-sha256': '' }, { id: 301, labels: ['k8s:app=cart', 'k8s:io.kubernetes.pod.namespace=shop', 'k8s:io.cilium.k8s.policy.cluster=default'], 'labels-sha256': '' }],
 };
@@ -115,5 +121,59 @@ describe('whatif', () => {
     [[...offline, '--flows', 'none'], 1, 'read none: no such file'],
   ])('a wrong call is explained: %j', async (args, code, message) => {
     expect(await whatif(...args)).toMatchObject({ code, out: '', err: expect.stringContaining(message) });
+  });
+});
+
+describe('the agent says how policies are enforced, and what services are', () => {
+  const uses = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: uses, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress: [{toServices: [{k8sService: {serviceName: cart, namespace: shop}}]}]
+`;
+  const cartService = 'apiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop}\nspec: {selector: {app: cart}}\n';
+  const services: PolicyService[] = [{ namespace: 'shop', name: 'cart', labels: {}, selector: { app: 'cart' }, addresses: [] }];
+  const held = (document: string, name: string): Partial<AgentClient> => ({
+    ...agent,
+    getPolicy: async () => ({ revision: 2, 'realized-revision': 2, policy: '', files: [], resources: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name, key: `CiliumNetworkPolicy/shop/${name}`, source: 'api', status: 'accepted', document: parse(document) }] }),
+  });
+  /** What the matrix says of one pair. */
+  const reach = async (world: Partial<AgentClient>, [from, to]: readonly [number, number], ...args: string[]): Promise<string | undefined> => {
+    const { out } = await cilium(['-o', 'json', 'policy', 'matrix', ...args], { agent: world, files: { ...files, 'services.yaml': cartService } });
+    return (JSON.parse(out) as { reach: { from: number; to: number; text: string }[] }).reach.find((pair) => pair.from === from && pair.to === to)?.text;
+  };
+  const BACK = [301, 300] as const;
+  const HOST = [1, 301] as const;
+
+  test('the enforcement mode, unless the command line says it', async () => {
+    expect(await reach(agent, BACK)).toBe('everything');
+    expect(await reach({ ...agent, ...configured('always') }, BACK)).toBeUndefined();
+    expect(await reach({ ...agent, ...configured('always') }, BACK, '--enable-policy', 'never')).toBe('everything');
+  });
+
+  test('whether the node always reaches its endpoints, unless the command line says it', async () => {
+    const local = { ...agent, listIdentities: async () => [...(await agent.listIdentities!()), { id: 1, labels: ['reserved:host'], 'labels-sha256': '' }] };
+    const always = { ...local, ...configured('default', { 'allow-localhost': 'always' }) };
+    expect(await reach(local, HOST)).toBeUndefined();
+    expect(await reach(always, HOST)).toBe('everything');
+    expect(await reach(always, HOST, '--no-allow-localhost')).toBeUndefined();
+    expect(await reach(local, HOST, '--allow-localhost')).toBe('everything');
+  });
+
+  test('its services, unless a file is given', async () => {
+    const web = [300, 301] as const;
+    expect(await reach(held(uses, 'uses'), web)).toBeUndefined();
+    expect(await reach({ ...held(uses, 'uses'), listPolicyServices: async () => services }, web)).toBe('everything');
+    expect(await reach(held(uses, 'uses'), web, '--services', 'services.yaml')).toBe('everything');
+  });
+
+  test('in whatif too', async () => {
+    const ask = async (world: Partial<AgentClient>, ...args: string[]) => (await cilium(['policy', 'whatif', '--proposed', 'uses.yaml', ...args], { agent: world, files: { ...files, 'uses.yaml': uses, 'services.yaml': cartService } })).out;
+    const world = held(uses.replace('serviceName: cart', 'serviceName: other'), 'uses');
+    expect(await ask(world)).toBe('reachability: nothing changes');
+    expect(await ask({ ...world, listPolicyServices: async () => services })).toMatch(/OPENS everything\n {2}.*app=web -> .*app=cart/);
+    expect(await ask(world, '--services', 'services.yaml')).toMatch(/reachability: 1 pairs open, 0 close/);
+    expect(await ask({ ...world, ...configured('never'), listPolicyServices: async () => services })).toBe('reachability: nothing changes');
   });
 });

@@ -4,7 +4,7 @@ import type { DaemonConfiguration, DaemonConfigurationSpec, Metric, StatusRespon
 import type { Endpoint, EndpointChangeRequest, EndpointHealth, EndpointPatchRequest, EndpointStatusChange, LabelConfiguration } from './schema/endpoint.ts';
 import type { BpfAddress, BpfEndpoint, BpfFlow, BpfMap, BpfMapDump, BpfMetric, BpfPolicyEntry, IpListEntry } from './schema/maps.ts';
 import type { MonitorEvent, MonitorType } from './schema/monitor.ts';
-import type { Policy, PolicyChange, PolicyKind, SelectorIdentityMapping, TraceRequest, TraceResult } from './schema/policy.ts';
+import type { Policy, PolicyChange, PolicyKind, PolicyService, SelectorIdentityMapping, TraceRequest, TraceResult } from './schema/policy.ts';
 import type { Prefilter, PrefilterChange } from './schema/prefilter.ts';
 import type { BpfService, Service, ServiceExplanation, ServiceFileStatus, ServiceFlow, ServiceRequest } from './schema/service.ts';
 import { createTransport } from './transport.ts';
@@ -43,6 +43,7 @@ export interface AgentClient extends AsyncDisposable {
   importPolicy(text: string, source?: { readonly file?: string }, options?: CallOptions): Promise<PolicyChange>;
   deletePolicy(which: { readonly kind: PolicyKind; readonly name: string; readonly namespace?: string }, options?: CallOptions): Promise<PolicyChange>;
   listSelectors(options?: CallOptions): Promise<SelectorIdentityMapping[]>;
+  listPolicyServices(options?: CallOptions): Promise<PolicyService[]>;
   tracePolicy(request: TraceRequest, options?: CallOptions): Promise<TraceResult>;
   listServices(options?: CallOptions): Promise<Service[]>;
   getService(id: number, options?: CallOptions): Promise<Service>;
@@ -99,6 +100,7 @@ export const createAgentClient = ({ socketPath, timeoutMs = 60_000 }: AgentClien
     importPolicy: (body, source, options) => call(operations.putPolicy, { body, query: { file: source?.file }, ...options }),
     deletePolicy: ({ kind, name, namespace }, options) => call(operations.deletePolicy, { query: { kind, name, namespace }, ...options }),
     listSelectors: (options) => call(operations.listSelectors, { ...options }),
+    listPolicyServices: (options) => call(operations.listPolicyServices, { ...options }),
     tracePolicy: (request, options) => call(operations.tracePolicy, { body: request, ...options }),
     listServices: (options) => call(operations.listServices, { ...options }),
     getService: (id, options) => call(operations.getService, { params: { id: String(id) }, ...options }),

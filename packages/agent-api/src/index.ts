@@ -11,7 +11,7 @@ export {
 export { BpfAddress, BpfEndpoint, BpfFlow, BpfMap, BpfMapDump, BpfMapEntry, BpfMetric, BpfPolicyEntry, FlowEnd, IpListEntry } from './schema/maps.ts';
 export { AgentEvent, DropEvent, LostEvent, MonitorEnd, MonitorEvent, MonitorQuery, MonitorType, PolicyVerdictEvent, StartEvent, TraceEvent } from './schema/monitor.ts';
 export {
-  Policy, PolicyChange, PolicyFileStatus, PolicyKind, PolicyResourceStatus, SelectorIdentityMapping, TraceCandidate, TraceDirection, TraceL7, TracePeer, TraceRequest, TraceResult, TraceRule,
+  Policy, PolicyChange, PolicyFileStatus, PolicyKind, PolicyResourceStatus, PolicyService, SelectorIdentityMapping, TraceCandidate, TraceDirection, TraceL7, TracePeer, TraceRequest, TraceResult, TraceRule,
 } from './schema/policy.ts';
 export { Prefilter, PrefilterChange, PrefilterSpec } from './schema/prefilter.ts';
 export {

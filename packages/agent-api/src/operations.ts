@@ -4,7 +4,7 @@ import { DaemonConfiguration, DaemonConfigurationSpec, Metric, StatusResponse } 
 import { Endpoint, EndpointChangeRequest, EndpointHealth, EndpointPatchRequest, EndpointStatusChange, LabelConfiguration, LabelConfigurationSpec } from './schema/endpoint.ts';
 import { BpfAddress, BpfEndpoint, BpfFlow, BpfMap, BpfMapDump, BpfMetric, BpfPolicyEntry, IpListEntry } from './schema/maps.ts';
 import { MonitorEvent, MonitorQuery } from './schema/monitor.ts';
-import { Policy, PolicyChange, PolicyKind, SelectorIdentityMapping, TraceRequest, TraceResult } from './schema/policy.ts';
+import { Policy, PolicyChange, PolicyKind, PolicyService, SelectorIdentityMapping, TraceRequest, TraceResult } from './schema/policy.ts';
 import { Prefilter, PrefilterChange } from './schema/prefilter.ts';
 import { BpfService, Service, ServiceExplanation, ServiceFileStatus, ServiceFlow, ServiceRequest } from './schema/service.ts';
 
@@ -53,6 +53,7 @@ export const operations = {
   putPolicy: { method: 'PUT', path: '/policy', summary: 'Import YAML or JSON documents, all or none; answers when they are in force', query: z.strictObject({ file: z.string().optional() }), body: { kind: 'text', schema: z.string() }, success: json(PolicyChange), errors: [400, 409] },
   deletePolicy: { method: 'DELETE', path: '/policy', summary: 'Delete an imported resource', query: z.strictObject({ kind: PolicyKind, name: z.string().min(1), namespace: z.string().optional() }), success: json(PolicyChange), errors: [400, 404, 409] },
   listSelectors: { method: 'GET', path: '/policy/selectors', summary: 'Selectors in use and the identities they stand for', success: json(z.array(SelectorIdentityMapping)), errors: [] },
+  listPolicyServices: { method: 'GET', path: '/policy/services', summary: 'Services that policies may refer to, and what they mean', success: json(z.array(PolicyService)), errors: [] },
   tracePolicy: { method: 'POST', path: '/policy/trace', summary: 'May one end open a connection to the other, and which rule says so', body: body(TraceRequest), success: json(TraceResult), errors: [400, 404] },
   listServices: { method: 'GET', path: '/service', summary: 'Services with their backends, one entry per frontend', success: json(z.array(Service)), errors: [503] },
   getService: { method: 'GET', path: '/service/{id}', summary: 'One service', params: ServiceParams, success: json(Service), errors: [400, 404, 503] },

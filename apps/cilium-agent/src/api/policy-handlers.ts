@@ -1,10 +1,10 @@
-import type { Issue, PolicyChange, TraceCandidate, TraceDirection, TraceL7, TracePeer, TraceRule } from '@cilium-ts/agent-api';
+import type { Issue, PolicyChange, PolicyService, TraceCandidate, TraceDirection, TraceL7, TracePeer, TraceRule } from '@cilium-ts/agent-api';
 import type { IpAddress } from '@cilium-ts/core';
 import { parseIp } from '@cilium-ts/core';
 import { RESERVED, selectorMatches } from '@cilium-ts/identity';
 import type { Identity } from '@cilium-ts/identity';
 import { PolicyModelError, explainAll, parseProtocol, resolvePeerReference, resourceKey } from '@cilium-ts/policy-model';
-import type { Candidate, DirectionExplanation, ExplainAllRequest, L7Request, PolicyIssue, RuleReference } from '@cilium-ts/policy-model';
+import type { Candidate, DirectionExplanation, ExplainAllRequest, L7Request, PolicyIssue, RuleReference, ServiceEntry } from '@cilium-ts/policy-model';
 import type { AgentState } from '../agent-state.ts';
 import { endpointLabels } from '../endpoint/labels.ts';
 import { AgentError } from '../error.ts';
@@ -75,6 +75,10 @@ const selectors = (state: AgentState) => {
   return [...users].map(([selector, { count, matches }]) => ({ selector, users: count, identities: identities.filter(matches).map(({ id }) => id as number) }));
 };
 
+const serviceView = ({ namespace, name, labels, selector, prefixes }: ServiceEntry): PolicyService => ({
+  namespace, name, labels: Object.fromEntries([...labels].map(({ key, value }) => [key, value])), ...(selector !== undefined && { selector: { ...selector } }), addresses: prefixes.map(({ text }) => text),
+});
+
 /** What the question says besides its ends. */
 const traceDetails = (body: Parameters<PolicyHandlers['tracePolicy']>[0]['body']): Pick<ExplainAllRequest, 'port' | 'portName' | 'icmpType' | 'serverName' | 'l7'> => ({
   ...(body.port !== undefined && { port: body.port }),
@@ -111,7 +115,7 @@ export const traceIdentities = (state: AgentState, peer: TracePeer): readonly Id
   return refusing(() => resolvePeerReference(peer, { repository: state.policies.repository, identities: state.allIdentities(), lookup, options: state.policyOptions() })).identities;
 };
 
-type PolicyHandlers = Pick<Handlers, 'getPolicy' | 'putPolicy' | 'deletePolicy' | 'listSelectors' | 'tracePolicy'>;
+type PolicyHandlers = Pick<Handlers, 'getPolicy' | 'putPolicy' | 'deletePolicy' | 'listSelectors' | 'listPolicyServices' | 'tracePolicy'>;
 
 /** Serves what is below `/policy`. */
 export const createPolicyHandlers = (state: AgentState): PolicyHandlers => ({
@@ -144,6 +148,7 @@ export const createPolicyHandlers = (state: AgentState): PolicyHandlers => ({
     return commitChange(state, { resources: [key], issues: [] });
   },
   listSelectors: () => selectors(state),
+  listPolicyServices: () => state.policies.repository.directory.allServices().map(serviceView),
   tracePolicy({ body }) {
     const from = traceIdentities(state, body.from);
     const to = traceIdentities(state, body.to);

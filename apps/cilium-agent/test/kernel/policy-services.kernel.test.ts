@@ -90,6 +90,7 @@ describe.each([['by name', BY_NAME], ['by labels', BY_LABELS]])('toServices %s',
     await bench.serviceFile('legacy.yaml', service({ labels: '{kind: old}', backends: [outside.v4] }));
     await bench.policy('denied.yaml', policy('egressDeny', reference));
     await expect.poll(direct, PATIENCE).toEqual(['timeout', 'ok']);
+    expect(await bench.client.listPolicyServices()).toEqual([{ namespace: 'shop', name: 'legacy', labels: { kind: 'old' }, addresses: [`${outside.v4}/32`] }]);
     await bench.agent.stop();
     await bench.serviceFile('legacy.yaml', service({ labels: '{kind: old}', backends: [outside.v4, outside.v6] }));
     await bench.restart();
@@ -108,6 +109,7 @@ it('means the pods of a service with a selector, wherever they are', async () =>
   await expect.poll(reached, PATIENCE).toEqual(['timeout', 'timeout', 'timeout']);
   await bench.serviceFile('legacy.yaml', service({ selector: '{app: web}', backends: [other.ipv4] }));
   await expect.poll(reached, PATIENCE).toEqual(['ok', 'ok', 'timeout']);
+  expect(await bench.client.listPolicyServices()).toEqual([{ namespace: 'shop', name: 'legacy', labels: {}, selector: { app: 'web' }, addresses: [] }]);
   await bench.serviceFile('legacy.yaml', service({ selector: '{app: none}', backends: [other.ipv4] }));
   await expect.poll(reached, PATIENCE).toEqual(['timeout', 'timeout', 'timeout']);
 });

@@ -5,13 +5,15 @@ import { contextOf, withAgent, type Context } from '../context.ts';
 import { CliError } from '../failure.ts';
 import type { Io } from '../io.ts';
 import { printValue } from '../output/print.ts';
-import { addPolicySettings, policyOptions, repositoryOf, type PolicySettings } from '../policy-settings.ts';
-import { heldIdentities, heldPolicies, readFlows, readIdentities, readPolicies } from '../policy-sources.ts';
+import { addPolicySettings, noReferences, policyOptions, repositoryOf, type PolicySettings, type References } from '../policy-settings.ts';
+import { heldIdentities, heldOptions, heldPolicies, heldReferences, readFlows, readIdentities, readPolicies } from '../policy-sources.ts';
+import { servicesOf } from '../service-files.ts';
 
 interface WhatifOptions extends PolicySettings {
   readonly proposed: string[];
   readonly current: string[];
   readonly identities?: string;
+  readonly services?: string;
   readonly flows?: string;
   readonly failOn?: string;
 }
@@ -35,17 +37,17 @@ export function addPolicyWhatif(policy: Command, io: Io): void {
     .option('--proposed <path>', 'a file or folder of the policies to come; may be repeated', collect, [])
     .option('--current <path>', 'a file or folder of the policies in force; may be repeated; without it those of the agent', collect, [])
     .option('--identities <file>', 'identities, endpoints or pods; without it those of the agent, or with --current those that the rules speak of')
+    .option('--services <file>', 'Kubernetes Services (and the EndpointSlices of those without a selector); without it those of the agent, or with --current none')
     .option('--flows <file>', 'recorded flows: of hubble observe -o jsonpb, of cilium monitor -o json, or one {from, to, protocol, port} a line')
     .option('--fail-on <causes>', `what fails the command, separated by commas: ${Object.keys(CAUSES).join(', ')}`);
   addPolicySettings(command).action(async (options: WhatifOptions, self: Command) => {
     const context = contextOf(io, self);
     const causes = readCauses(options.failOn);
     if (options.proposed.length === 0) throw new CliError('policy whatif: name the policies to come with --proposed', { exitCode: 2 });
-    const settings = policyOptions(options);
     const proposed = readPolicies(io, options.proposed, 'policy whatif');
+    const { settings, current, identities, references } = await currentState(context, options, proposed);
     const flows = options.flows === undefined ? [] : readFlows(io, options.flows, settings.clusterName);
-    const { current, identities } = await currentState(context, { options, settings, proposed });
-    const result = whatif({ before: repositoryOf(current), after: repositoryOf(proposed), identities, flows, options: settings });
+    const result = whatif({ before: repositoryOf(current, references), after: repositoryOf(proposed, references), identities, flows, options: settings });
     printValue(io, context.format, whatifJson(result, settings), () => describe(result, settings));
     const counts = countChanges(result);
     if (causes.some((cause) => CAUSES[cause]!(counts)) || result.problems.length > 0) io.exit(1);
@@ -59,19 +61,28 @@ function readCauses(text: string | undefined): readonly string[] {
   return causes;
 }
 
-interface StateRequest {
-  readonly options: WhatifOptions;
+interface CurrentState {
   readonly settings: PolicyOptions;
-  readonly proposed: readonly PolicyResource[];
+  readonly current: readonly PolicyResource[];
+  readonly identities: readonly Identity[];
+  readonly references: References;
 }
 
-/** The policies in force and who is there: from files, or from the agent. */
-async function currentState(context: Context, { options, settings, proposed }: StateRequest): Promise<{ current: readonly PolicyResource[]; identities: readonly Identity[] }> {
+/** The policies in force, how, who is there and what rules refer to: from files, or from the agent. */
+async function currentState(context: Context, options: WhatifOptions, proposed: readonly PolicyResource[]): Promise<CurrentState> {
   const { io } = context;
-  const given = options.identities === undefined ? undefined : readIdentities(io, options.identities, settings.clusterName);
-  if (options.current.length === 0) return await withAgent(context, async (agent) => ({ current: await heldPolicies(agent), identities: given ?? (await heldIdentities(agent)) }));
+  const given = ({ clusterName }: PolicyOptions) => (options.identities === undefined ? undefined : readIdentities(io, options.identities, clusterName));
+  const services = options.services === undefined ? undefined : servicesOf(io, options.services);
+  if (options.current.length === 0) {
+    return await withAgent(context, async (agent) => {
+      const current = await heldPolicies(agent);
+      const settings = policyOptions(options, await heldOptions(agent));
+      return { settings, current, identities: given(settings) ?? (await heldIdentities(agent)), references: services ?? (await heldReferences(agent)) };
+    });
+  }
+  const settings = policyOptions(options);
   const current = readPolicies(io, options.current, 'policy whatif');
-  return { current, identities: given ?? identitiesOfRules([...current, ...proposed], settings) };
+  return { settings, current, identities: given(settings) ?? identitiesOfRules([...current, ...proposed], settings), references: services ?? noReferences };
 }
 
 const TITLES: Readonly<Record<ChangeGroup['kind'], string>> = { opens: 'OPENS', closes: 'CLOSES', alters: 'ALTERS (what a proxy lets pass)' };

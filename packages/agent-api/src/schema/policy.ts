@@ -53,6 +53,19 @@ export type PolicyChange = z.infer<typeof PolicyChange>;
 export const SelectorIdentityMapping = z.object({ selector: z.string(), identities: z.array(z.number().int()), users: z.number().int() });
 export type SelectorIdentityMapping = z.infer<typeof SelectorIdentityMapping>;
 
+/**
+ * A service that policies may refer to: by name or by its own labels. It means the pods that have the labels of its
+ * selector, in its namespace; without one, `addresses` (prefixes).
+ */
+export const PolicyService = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  labels: z.record(z.string(), z.string()),
+  selector: z.record(z.string(), z.string()).optional(),
+  addresses: z.array(z.string()),
+});
+export type PolicyService = z.infer<typeof PolicyService>;
+
 /** One end of a traced connection: exactly one of these. A service (`namespace/name`) is everybody behind it, a name whatever it leads to. */
 export const TracePeer = z.union([
   z.strictObject({ labels: Labels }),
