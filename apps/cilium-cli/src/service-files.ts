@@ -1,6 +1,6 @@
 import { parseCidr, type Cidr } from '@cilium-ts/core';
+import { readDocuments } from '@cilium-ts/manifest';
 import type { PolicyDirectory } from '@cilium-ts/policy-model';
-import { parseAllDocuments } from 'yaml';
 import { CliError } from './failure.ts';
 import type { Io } from './io.ts';
 import type { References } from './policy-settings.ts';
@@ -9,17 +9,16 @@ interface Item {
   readonly kind?: unknown;
   readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown; readonly labels?: Readonly<Record<string, string>> };
   readonly spec?: { readonly selector?: Readonly<Record<string, string>> };
-  readonly items?: readonly Item[];
   readonly subsets?: readonly { readonly addresses?: readonly { readonly ip?: string }[] }[];
   readonly endpoints?: readonly { readonly addresses?: readonly string[] }[];
 }
 
 /** Tells the directory the Services of a file, and the addresses (Endpoints, EndpointSlice) of those without a selector. Throws {@link CliError}. */
 export function readServices(io: Io, file: string, directory: PolicyDirectory): void {
-  const documents = parseAllDocuments(io.read(file));
-  const broken = documents.flatMap(({ errors }) => errors)[0];
-  if (broken !== undefined) throw new CliError(`--services: ${file}: ${broken.message}`);
-  const items = documents.flatMap((document) => flatten(document.toJS() as Item | null));
+  const { objects, problems } = readDocuments(io.read(file));
+  const [broken] = problems;
+  if (broken !== undefined) throw new CliError(`--services: ${file}:${broken.line}:${broken.column}: ${broken.message} (${broken.remedy})`);
+  const items = objects.map(({ value }) => value).filter((value): value is Item => typeof value === 'object' && value !== null);
   const services = items.filter(({ kind, metadata }) => kind === 'Service' && typeof metadata?.name === 'string');
   if (services.length === 0) throw new CliError(`--services: there is no Service in ${file}`);
   const addresses = new Map<string, Cidr[]>();
@@ -48,8 +47,3 @@ export function servicesOf(io: Io, file: string): References {
 
 const namespaceOf = ({ metadata }: Item): string => (typeof metadata?.namespace === 'string' ? metadata.namespace : 'default');
 const keyOf = (item: Item, name: unknown): string => `${namespaceOf(item)}/${String(name)}`;
-
-function flatten(item: Item | null): readonly Item[] {
-  if (item === null || typeof item !== 'object') return [];
-  return Array.isArray(item.items) ? item.items.flatMap(flatten) : [item];
-}

@@ -96,7 +96,7 @@ describe('ends', () => {
   });
   test.each([
     ['no-services.yaml', 'there is no Service in no-services.yaml'],
-    ['broken-services.yaml', '--services: broken-services.yaml: '],
+    ['broken-services.yaml', '--services: broken-services.yaml:1:6: a bracket or a brace is not closed (close it)'],
     ['none.yaml', 'read none.yaml: no such file'],
   ])('a file of services that is none: %s', async (file, message) => {
     expect(await trace('plain.json', ...web, ...cart, '--services', file)).toMatchObject({ code: 1, err: expect.stringContaining(message) });

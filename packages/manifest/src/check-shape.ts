@@ -136,7 +136,10 @@ function expectation({ kind, values, expected }: Shape, value: unknown): string 
 
 function typeRemedy(shape: Shape, value: unknown): string {
   if (value === null) return 'give it a value or remove the field; an empty field is not the same as an absent one';
+  // Of 1.10 and 1e3 nobody knows any more how they were written.
+  if (shape.kind === 'text' && typeof value === 'number' && !Number.isSafeInteger(value)) return 'write it in quotes';
   if (shape.kind === 'text' && (typeof value === 'number' || typeof value === 'boolean')) return `write it in quotes: "${value}"`;
+  if (shape.kind === 'flag') return 'write true or false, without quotes';
   if (shape.kind === 'list') return 'write it as a list: one "- " item per line';
   return `write ${expectation(shape, value)}`;
 }

@@ -16,6 +16,8 @@ export interface SourceObject {
 /** Text that is not YAML. */
 export interface SyntaxProblem extends Position {
   readonly message: string;
+  /** What to do about it. */
+  readonly remedy: string;
 }
 
 /** The objects and syntax errors of a text. A document with a syntax error yields no object; the others do. */
@@ -31,7 +33,7 @@ export function readDocuments(text: string): SourceText {
   const problems: SyntaxProblem[] = [];
   for (const document of readYaml(text)) {
     if ('message' in document) {
-      problems.push({ message: document.message, ...position(document.at) });
+      problems.push({ message: document.message, remedy: document.remedy, ...position(document.at) });
       continue;
     }
     const { root, base } = document;

@@ -82,7 +82,7 @@ function readObject<T, Kind extends string, Code extends string>(
   return { value, reporter };
 }
 
-function malformed({ message, line, column }: SyntaxProblem, file: string | undefined): Issue {
+function malformed({ message, remedy, line, column }: SyntaxProblem, file: string | undefined): Issue {
   return {
     ...(file === undefined ? {} : { file }),
     line,
@@ -91,7 +91,7 @@ function malformed({ message, line, column }: SyntaxProblem, file: string | unde
     severity: 'error',
     code: 'malformed',
     message: `the text is not valid YAML or JSON: ${message}`,
-    remedy: 'correct the syntax; no object of this document is read until then',
+    remedy: `${remedy}; no object of this document is read until then`,
   };
 }
 

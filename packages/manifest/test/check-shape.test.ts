@@ -54,7 +54,7 @@ describe('what is not', () => {
     [integer(1), 0, 'invalid-value x: the number 0 is not accepted (use at least 1)'],
     [integer(1, 2), 3, 'invalid-value x: the number 3 is not accepted (use at most 2)'],
     [number, Number.NaN, 'wrong-type x: expected a number, found the number NaN (write a number)'],
-    [flag, 'no', 'wrong-type x: expected a boolean, found the string "no" (write a boolean)'],
+    [flag, 'no', 'wrong-type x: expected a boolean, found the string "no" (write true or false, without quotes)'],
     [intOrText, [], 'wrong-type x: expected an integer or a string, found a list (write an integer or a string)'],
     [oneOf('v1'), 'v2', 'invalid-value x: the string "v2" is not accepted (use v1)'],
     [oneOf('Ingress', 'Egress'), 'ingress', 'invalid-value x: the string "ingress" is not accepted (did you mean Ingress? The choice is Ingress, Egress)'],

@@ -20,7 +20,7 @@ describe('readManifests', () => {
     expect(values).toEqual(['Gate Gate/default/b']);
     expect(issues.map(formatIssue)).toEqual([
       'x.yaml:3:6: error: Gate/default/a bad: bad (none)',
-      expect.stringMatching(/^x.yaml:9:1: error: the text is not valid YAML or JSON: .* \(correct the syntax; no object of this document is read until then\)$/),
+      expect.stringMatching(/^x.yaml:9:1: error: the text is not valid YAML or JSON: .* \(close the quote or bracket above, .*; no object of this document is read until then\)$/),
       'x.yaml:10:7: error: kind: Gaet is no gate (did you mean Gate?)',
       'x.yaml:12:1: error: this is not a Kubernetes object: it has no kind (only Gate, Node and Lists of them are read)',
       'x.yaml:15:19: error: Gate/default/b metadata.name: Gate/default/b occurs twice in this text (rename one of them)',

@@ -1,6 +1,6 @@
 import { parseCidr } from '@cilium-ts/core';
 import type { Cidr } from '@cilium-ts/core';
-import { parseDocument } from 'yaml';
+import { readDocuments } from '@cilium-ts/manifest';
 import { z } from 'zod';
 import { AgentError } from '../error.ts';
 
@@ -21,10 +21,12 @@ const LINK_LOCAL = { ipv4: '169.254.0.0/16', ipv6: 'fe80::/10' } as const;
 /** Destinations that are not masqueraded, from the file's text; undefined: there is no file. Throws AgentError `config` naming the place. */
 export const parseIpMasqConfig = (text: string | undefined, path: string): Cidr[] => {
   if (text === undefined) return [...DEFAULTS, LINK_LOCAL.ipv4, LINK_LOCAL.ipv6].map((prefix) => parseCidr(prefix)!);
-  const document = parseDocument(text);
+  const { objects, problems } = readDocuments(text);
   const fail = (message: string): AgentError => new AgentError('config', `read ${path}: ${message}`);
-  if (document.errors[0]) throw fail(document.errors[0].message);
-  const parsed = IpMasqFile.safeParse(document.toJS() ?? {});
+  const [problem] = problems;
+  if (problem) throw new AgentError('config', `read ${path}:${problem.line}:${problem.column}: ${problem.message} (${problem.remedy})`);
+  if (objects.length > 1) throw fail('there is more than one document in it');
+  const parsed = IpMasqFile.safeParse(objects[0]?.value ?? {});
   if (!parsed.success) throw fail(parsed.error.issues.map(({ path: field, message }) => `${field.join('.')}: ${message}`).join('; '));
   const { nonMasqueradeCIDRs, masqLinkLocal, masqLinkLocalIPv6 } = parsed.data;
   const listed = nonMasqueradeCIDRs.map((prefix, at) => {

@@ -1,7 +1,7 @@
 import { selectorMatches } from '@cilium-ts/identity';
 import type { Identity, Selector } from '@cilium-ts/identity';
+import { readDocuments } from '@cilium-ts/manifest';
 import { parsePolicies } from '@cilium-ts/policy-model';
-import { parseAllDocuments } from 'yaml';
 
 /** Says of an endpoint's identity whether a policy that can not be used may be about it. */
 export type Concern = (identity: Identity) => boolean;
@@ -19,10 +19,6 @@ const TIERS: ReadonlySet<unknown> = new Set(['AdminNetworkPolicy', 'BaselineAdmi
 const skeletons = (document: unknown): Json[] | undefined => {
   if (!isObject(document)) return undefined;
   const { apiVersion, kind, metadata } = document;
-  if (Array.isArray(document['items'])) {
-    const inner = document['items'].map(skeletons);
-    return inner.every((item) => item !== undefined) ? inner.flat() : undefined;
-  }
   if (!isObject(metadata)) return undefined;
   const { name, namespace } = metadata;
   const base = { apiVersion, kind, metadata: { name, ...(namespace !== undefined && { namespace }) } };
@@ -49,18 +45,12 @@ const skeletons = (document: unknown): Json[] | undefined => {
 
 /**
  * Whom a policy text may be about that can not be used as a whole: those that its selectors select, if these at least can
- * be read; everybody otherwise.
+ * be read, by the reader of policies itself; everybody otherwise.
  */
 export const concernOf = (text: string): Concern => {
-  let documents: unknown[];
-  try {
-    const parsed = parseAllDocuments(text, { logLevel: 'silent' });
-    if (!Array.isArray(parsed) || parsed.length === 0 || parsed.some(({ errors }) => errors.length > 0)) return concernsAll;
-    documents = parsed.map((document) => document.toJS() as unknown).filter((value) => value !== null && value !== undefined);
-  } catch {
-    return concernsAll;
-  }
-  const outlines = documents.map(skeletons);
+  const { objects, problems } = readDocuments(text);
+  if (problems.length > 0) return concernsAll;
+  const outlines = objects.map(({ value }) => skeletons(value));
   if (outlines.length === 0 || outlines.some((outline) => outline === undefined)) return concernsAll;
   const { resources, issues } = parsePolicies(outlines.flat().map((outline) => JSON.stringify(outline)).join('\n---\n'));
   if (issues.some(({ severity }) => severity === 'error')) return concernsAll;

@@ -31,5 +31,11 @@ describe('concernOf', () => {
     ['a selector that can not be read', `${header}spec: {endpointSelector: {matchLabels: 5}}`, [true, true]],
     ['a kind nobody knows', 'apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n', [true, true]],
     ['nothing', '', [true, true]],
+    ['an empty List', 'apiVersion: v1\nkind: List\nitems: []\n', [true, true]],
+    ['a List within a List', `apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: List, items: [{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: y}, spec: {endpointSelector: {matchLabels: {app: db}}, bad: 1}}]}]`, [true, true]],
+    ['a selector that parsers of YAML read differently', `${header}spec: {endpointSelector: {matchLabels: {app: web, ? [x] : y}}}`, [true, true]],
+    ['two selectors of one name', `${header}spec: {endpointSelector: {matchLabels: {app: web}}, endpointSelector: {matchLabels: {app: db}}}`, [true, true]],
+    ['one document that is no YAML', `${header}spec: {endpointSelector: {matchLabels: {app: web}}, bad: 1}\n---\nkind: [oops\n`, [true, true]],
+    ['a selector by merge key', `${header}spec: {endpointSelector: {matchLabels: &a {app: web}}, ingress: [{bad: 1}], labels: *a}\n---\n${header.replace('x}', 'y}')}spec: {endpointSelector: {matchLabels: {<<: {app: web}}}, bad: 1}`, [true, false]],
   ])('%s', (_, text, expected) => { expect(concerned(text)).toEqual(expected); });
 });

@@ -43,7 +43,7 @@ export function createAnchors(): Anchors {
     },
     use(name, at) {
       const anchor = byName.get(name);
-      if (anchor === undefined) throw new YamlFault(`*${name} stands for nothing: no value before it has the anchor &${name}`, at);
+      if (anchor === undefined) throw new YamlFault(`*${name} stands for nothing: no value before it has the anchor &${name}`, at, `write "*${name}", in quotes, if it is text`);
       if (anchor.node === undefined) throw new YamlFault(`*${name} stands for a value that it is a part of`, at);
       anchor.count += 1;
       if (anchor.weight === 0) anchor.weight = weigh(anchor.node);

@@ -1,7 +1,7 @@
 import type { Event, MappingEvent, ScalarEvent } from 'js-yaml';
 import { COLLECTION_STYLE, EVENT_ID, SCALAR_STYLE } from 'js-yaml';
 import type { YamlNode } from './node.ts';
-import { indentedByTab } from './scan.ts';
+import { firstOfLine, indentedByTab } from './scan.ts';
 import { YamlFault } from './yaml-fault.ts';
 
 /** What of a key may stand on its line in front of the colon (7.4 of YAML's specification, 1.2.2). */
@@ -33,7 +33,7 @@ export function keyText({ value, at }: YamlNode): string {
 /** Refuses what the specification does and the parser lets pass. */
 export function checkEntry(source: string, { map, start, colon, explicit, event, content }: ReadEntry): void {
   if (explicit) {
-    if (indentedByTab(source, colon)) throw new YamlFault('a tab cannot indent', colon);
+    if (indentedByTab(source, colon)) throw new YamlFault('a tab cannot indent', colon, 'indent with spaces');
     return;
   }
   if (source[map.start] !== '{' && colon - start > LONGEST_KEY) throw new YamlFault(`the colon is more than ${LONGEST_KEY} characters behind the beginning of its key`, start);
@@ -45,8 +45,16 @@ export function checkEntry(source: string, { map, start, colon, explicit, event,
 export function checkRoot(source: string, { at }: YamlNode, event: Event): void {
   if (event.type !== EVENT_ID.SCALAR) return;
   const start = Math.min(at, ...[event.tagStart, event.anchorStart - 1].filter((offset) => offset >= 0));
-  if (indentedByTab(source, start)) throw new YamlFault('a tab cannot indent', start);
+  if (indentedByTab(source, start)) throw new YamlFault('a tab cannot indent', start, 'indent with spaces');
   if (/^[|>][-+]?[1-9]/.test(source.slice(at, at + 3))) throw new YamlFault('the indentation of a text that is the whole document cannot be given', at);
+}
+
+/** Refuses plain text with a byte order mark, and such that begins its line with what only looks like indentation: it was pasted from a web page. */
+export function checkPlain(source: string, text: string, at: number): void {
+  const blank = (firstOfLine(source, at) && text.trim() !== '' ? /^\s|\uFEFF/ : /\uFEFF/).exec(text);
+  if (blank === null) return;
+  const name = blank[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+  throw new YamlFault(`the character U+${name} looks like white space and is text`, at + blank.index, 'replace it by a space, or put the text in quotes');
 }
 
 /** Refuses escapes of numbers that no character has (Unicode ends at U+10FFFF), and of line breaks that parsers read differently. */

@@ -1,11 +1,12 @@
 import type { AliasEvent, DocumentEvent, Event, MappingEvent, ScalarEvent, SequenceEvent } from 'js-yaml';
 import { COLLECTION_STYLE, EVENT_ID, SCALAR_STYLE, getScalarValue } from 'js-yaml';
-import { checkEntry, checkEscapes, checkKeyEvent, checkRoot, keyText } from './checks.ts';
+import { checkEntry, checkEscapes, checkKeyEvent, checkPlain, checkRoot, keyText } from './checks.ts';
 import type { Composer } from './composer.ts';
 import { createComposer, heightOver, readProperties } from './composer.ts';
+import { addMerged, isMergeKey } from './merge.ts';
 import type { YamlEntry, YamlNode } from './node.ts';
 import { resolveScalar } from './scalar.ts';
-import { endsIndicator, skipSeparation, skipSome } from './scan.ts';
+import { endsIndicator, indentedByTab, skipSeparation, skipSome } from './scan.ts';
 import { YamlFault } from './yaml-fault.ts';
 
 /** The tree of a document from the events of its parser. Throws a {@link YamlFault} for what these let pass and must not. */
@@ -45,6 +46,7 @@ function composeScalar(composer: Composer, event: ScalarEvent): YamlNode {
   const { tag, close } = readProperties(composer, event);
   checkEscapes(source, event);
   const text = getScalarValue(source, event);
+  if (style === SCALAR_STYLE.PLAIN) checkPlain(source, text, valueStart);
   const value = style === SCALAR_STYLE.PLAIN || tag !== undefined ? resolveScalar(text, tag) : text;
   const quotes = style === SCALAR_STYLE.SINGLE_QUOTED || style === SCALAR_STYLE.DOUBLE_QUOTED ? 1 : 0;
   const block = style === SCALAR_STYLE.LITERAL_BLOCK || style === SCALAR_STYLE.FOLDED_BLOCK;
@@ -84,33 +86,45 @@ function composeList(composer: Composer, event: SequenceEvent): YamlNode {
 function composeMap(composer: Composer, event: MappingEvent): YamlNode {
   const { close } = readProperties(composer, event);
   const entries = new Map<string, YamlEntry>();
-  const members: YamlNode[] = [];
-  const value = {};
+  let first: YamlNode | undefined;
+  let merge: YamlEntry | undefined;
   composer.cursor = event.start;
   for (let inner = composer.next(); inner.type !== EVENT_ID.POP; inner = composer.next()) {
-    const { entry, content } = composeEntry(composer, event, inner);
-    const name = keyText(entry.key);
-    if (entries.has(name)) throw new YamlFault(`the key ${JSON.stringify(name)} occurs twice in one map`, entry.key.at);
-    entries.set(name, entry);
-    members.push(content);
-    // Not assigned: a key may be __proto__.
-    Object.defineProperty(value, name, { value: content.value, configurable: true, enumerable: true, writable: true });
+    const entry = composeEntry(composer, event, inner);
+    const { key } = entry;
+    const name = keyText(key);
+    const merges = isMergeKey(inner, key);
+    if (merges ? merge !== undefined : entries.has(name)) throw new YamlFault(`the key ${JSON.stringify(name)} occurs twice in one map`, key.at, 'remove one of them');
+    if (merges) merge = entry;
+    else entries.set(name, entry);
+    first ??= key;
   }
   skipEnd(composer, event);
+  if (merge !== undefined) composer.merged = addMerged(entries, merge, composer.merged);
   // Of a block, tag and anchor at its beginning are the first key's.
-  const [first] = entries.values();
-  const at = first !== undefined && '!&'.includes(composer.source[event.start]!) ? first.key.at : event.start;
-  const node: YamlNode = { kind: 'map', at, entries, value, height: heightOver(members, at) };
+  const at = first !== undefined && '!&'.includes(composer.source[event.start]!) ? first.at : event.start;
+  const members = [...entries.values()].flatMap(({ content }) => content ?? []);
+  const node: YamlNode = { kind: 'map', at, entries, value: objectOf(entries), height: heightOver(members, at) };
   close(node);
   return node;
 }
 
-function composeEntry(composer: Composer, map: MappingEvent, event: Event): { entry: YamlEntry; content: YamlNode } {
+function objectOf(entries: ReadonlyMap<string, YamlEntry>): object {
+  const object = {};
+  for (const [name, { content }] of entries) {
+    // Not assigned: a key may be __proto__.
+    Object.defineProperty(object, name, { value: content === undefined ? null : content.value, configurable: true, enumerable: true, writable: true });
+  }
+  return object;
+}
+
+function composeEntry(composer: Composer, map: MappingEvent, event: Event): YamlEntry {
   const { source } = composer;
   let start = skipSeparation(source, composer.cursor);
   // Behind the brace or the comma.
   if (source[map.start] === '{') start = skipSeparation(source, start + 1);
   const explicit = source[start] === '?' && endsIndicator(source[start + 1]);
+  if (explicit && map.style === COLLECTION_STYLE.BLOCK && indentedByTab(source, start)) throw new YamlFault('a tab cannot indent', start, 'indent with spaces');
   composer.cursor = explicit ? start + 1 : start;
   checkKeyEvent(event, composer.cursor);
   const key = compose(composer, event);
@@ -120,7 +134,7 @@ function composeEntry(composer: Composer, map: MappingEvent, event: Event): { en
   const second = composer.next();
   const content = compose(composer, second);
   if (valued) checkEntry(source, { map, start, colon, explicit, event: second, content });
-  return { entry: { key, content: valued ? content : undefined }, content };
+  return { key, content: valued ? content : undefined };
 }
 
 /** Moves the cursor behind the bracket or brace that ends a list or map, if it has one. */

@@ -17,6 +17,8 @@ export interface Composer {
   readonly anchors: Anchors;
   /** Offset behind what was read last. */
   cursor: number;
+  /** How many entries merge keys brought so far. */
+  merged: number;
   next(): Event;
 }
 
@@ -27,7 +29,7 @@ export function createComposer(source: string, document: DocumentEvent, events: 
     if (event.done === true) throw new YamlFault('the document ends too early', source.length);
     return event.value;
   };
-  return { source, document, anchors: createAnchors(), cursor: 0, next };
+  return { source, document, anchors: createAnchors(), cursor: 0, merged: 0, next };
 }
 
 /** What stands in front of a value. */

@@ -23,8 +23,14 @@ export function endsIndicator(character: string | undefined): boolean {
 
 /** Whether the first thing of a line stands there, behind a tab. */
 export function indentedByTab(source: string, at: number): boolean {
-  const before = source.slice(source.lastIndexOf('\n', at - 1) + 1, at);
-  return before.includes('\t') && skipSome(before, 0, ' \t') === before.length;
+  return firstOfLine(source, at) && source.slice(source.lastIndexOf('\n', at - 1) + 1, at).includes('\t');
+}
+
+/** Whether the first thing of a line stands there. */
+export function firstOfLine(source: string, at: number): boolean {
+  let before = at - 1;
+  while (source[before] === ' ' || source[before] === '\t') before -= 1;
+  return before < 0 || source[before] === '\n';
 }
 
 function lineEnd(source: string, from: number): number {

@@ -2,9 +2,12 @@
 export class YamlFault extends Error {
   /** Offset in the text. */
   readonly at: number;
+  /** What to do about it; `undefined` if that goes without saying. */
+  readonly remedy: string | undefined;
 
-  constructor(message: string, at: number) {
+  constructor(message: string, at: number, remedy?: string) {
     super(message);
     this.at = at;
+    this.remedy = remedy;
   }
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isAlias, isScalar, parseAllDocuments, visit } from 'yaml';
-import type { FieldPath, SourceText } from '../../src/index.ts';
+import type { FieldPath, SourceObject } from '../../src/index.ts';
 import { readDocuments } from '../../src/index.ts';
 import { readDocuments as readWithYaml } from './reference-documents.ts';
 
@@ -24,7 +24,9 @@ export function compareReaders(text: string): Comparison {
   return { kind: detail === undefined ? 'same' : 'other position', detail: detail ?? '' };
 }
 
-function otherPosition(ours: SourceText, theirs: SourceText): string | undefined {
+type Objects = { readonly objects: readonly SourceObject[] };
+
+function otherPosition(ours: Objects, theirs: Objects): string | undefined {
   for (const [index, { value, locator }] of ours.objects.entries()) {
     for (const path of paths(value)) {
       for (const point of ['key', 'value'] as const) {
@@ -85,17 +87,23 @@ const STRICTER: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['empty line behind an escaped line break', /^an escaped line break/],
   // 9.1.2: at the start of a line alone they are markers.
   ['marker behind a tab', /^a tab cannot indent/],
+  // Pasted from web pages: it seems to indent and does not.
+  ['no-break space and the like in front of text', /looks like white space/],
+  // Those of quotes and of scalars, and twice in one map.
+  ['merge key', /^<< takes|^the key "<<"/],
   ['depth', /deep in each other/],
   ['indentation of a whole document', /^the indentation of a text that is/],
   // 5.6 and 6.8.2: characters that no tag has, handles that nobody declared.
   ['tag', /tag/i],
   // What the specification forbids and `yaml` reads nevertheless: keys over several lines, values beside each other, and the like.
-  ['syntax', /^(?:bad indentation|can not read|end of the stream|unexpected end|missed comma|expected|deficient indentation|tab characters|duplication|directive|name of an|unknown escape|a line break|a whitespace|a value is missing|repeat of)/],
+  ['syntax', /^(?:there is a second colon|a key cannot extend|a text cannot begin|nothing is open here|something follows here|this line is indented|what began above|a bracket or a brace|a quote is not|a comma is missing|the document ended|can not read|end of the stream|unexpected end|expected|duplication|directive|name of an|unknown escape|a line break|a whitespace|a value is missing|repeat of)/],
 ];
 
 /** The name of a permitted difference; `undefined` for one that is a fault. */
 export function permitted(text: string, { kind, detail }: Comparison): string | undefined {
   if (kind === 'stricter') return STRICTER.find(([, pattern]) => pattern.test(detail))?.[0];
+  // As in kubectl, a tag makes text of it; `yaml` looks at no tag.
+  if (kind === 'other value' && /!\S*\s+<</.test(text)) return 'merge key with a tag';
   if (kind === 'laxer' || kind === 'other value') {
     let rest = text;
     const names: string[] = [];
@@ -108,14 +116,14 @@ export function permitted(text: string, { kind, detail }: Comparison): string | 
     const agreed = kind === 'laxer' ? ['same', 'stricter'] : isDeepStrictEqual(ours, without) ? ['same'] : [];
     return names.length > 0 && agreed.includes(compareReaders(rest).kind) ? names.join(', ') : undefined;
   }
-  // `yaml`'s reader does not find these by their text; the place of what they are in is worse.
-  return kind === 'other position' && hasUnnamedKeys(text) ? 'alias or null as a key' : undefined;
+  // `yaml`'s reader does not find these by their text, or not what they bring; the place of what they are in is worse.
+  return kind === 'other position' && hasUnnamedKeys(text) ? 'alias, null or merge as a key' : undefined;
 }
 
 function hasUnnamedKeys(text: string): boolean {
   let found = false;
   for (const document of parseAllDocuments(text, { logLevel: 'silent' })) {
-    visit(document, { Pair: (_, { key }) => { found ||= isAlias(key) || (isScalar(key) && key.value === null); } });
+    visit(document, { Pair: (_, { key }) => { found ||= isAlias(key) || (isScalar(key) && (key.value === null || key.value === '<<')); } });
   }
   return found;
 }

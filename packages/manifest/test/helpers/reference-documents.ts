@@ -50,7 +50,7 @@ export function readDocuments(text: string): SourceText {
 
 function parse(text: string, lines: LineCounter, problems: SyntaxProblem[]): Document.Parsed<ParsedNode>[] {
   try {
-    const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+    const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true, logLevel: 'error' });
     return Array.isArray(documents) ? documents : [];
   } catch (failure) {
     // The parser recurses, and gives up on text that is nested tens of thousands of levels deep.

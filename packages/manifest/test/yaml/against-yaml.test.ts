@@ -28,7 +28,7 @@ function differences(texts: Iterable<string>): { faults: string[]; counts: Recor
 test('every text of the repository, and one for each thing that YAML has', () => {
   expect(corpus.length).toBeGreaterThan(40);
   expect(differences(corpus).counts).toEqual({ same: corpus.length });
-  expect(differences(SEEDS).counts).toEqual({ same: SEEDS.length });
+  expect(differences(SEEDS).counts).toEqual({ same: SEEDS.length - 1, 'other position: alias, null or merge as a key': 1 });
 });
 
 test('what libraries write is read by both, with the same values at the same places', () => {
@@ -36,7 +36,7 @@ test('what libraries write is read by both, with the same values at the same pla
   const { faults, counts } = differences(Array.from({ length: CASES / 5 }, () => written(random)));
   expect(faults).toEqual([]);
   // Of folded text in quotes, `yaml` writes some that nothing reads, `yaml` included.
-  expect(Object.keys(counts).filter((count) => !['same', 'both refuse', 'stricter: empty line behind an escaped line break'].includes(count))).toEqual([]);
+  expect(Object.keys(counts).filter((count) => !['same', 'both refuse', 'stricter: empty line behind an escaped line break', 'other position: alias, null or merge as a key'].includes(count))).toEqual([]);
   expect(counts['same']).toBeGreaterThan(CASES / 5.2);
 }, 600_000);
 

@@ -56,14 +56,20 @@ test('aliases of aliases are refused where they become too much', () => {
   expect(refusal(bomb)).toMatch(/^4:\d+ \*c and what it stands for are used too often \(at most 100 times\)$/);
 });
 
+test('merge keys bring so much and no more', () => {
+  const base = `a: &a { ${Array.from({ length: 5_000 }, (_, number) => `k${number}: 1`).join(', ')} }\n`;
+  expect(readDocuments(`${base}b: { <<: *a }\nc: { <<: [*a] }\n`).problems).toEqual([]);
+  expect(refusal(`${base}b: { <<: *a }\nc: { <<: [*a, *a] }\n`)).toBe('3:6 merge keys bring more than 10000 entries');
+});
+
 test('a hundred thousand anchors and aliases are read', () => {
   const text = Array.from({ length: 100_000 }, (_, number) => `- &a${number} [x]\n- *a${number}\n`).join('');
   expect(readDocuments(text).problems).toEqual([]);
 });
 
 test.each<[string, string, RegExp]>([
-  ['an open quote', `a: "${'x\n '.repeat(500_000)}`, /^500001:\d+ unexpected end of the stream within a double quoted scalar$/],
-  ['an open bracket', `a: [${'1,\n '.repeat(500_000)}`, /^500001:\d+ unexpected end of the stream within a flow collection$/],
+  ['an open quote', `a: "${'x\n '.repeat(500_000)}`, /^500001:\d+ a quote is not closed$/],
+  ['an open bracket', `a: [${'1,\n '.repeat(500_000)}`, /^500001:\d+ a bracket or a brace is not closed$/],
   ['a fault at the end', `${'# c\n'.repeat(500_000)}a: b: c\n`, /^500001:\d+ /],
 ])('%s after a megabyte is found at its place', (_, text, expected) => {
   expect(refusal(text)).toMatch(expected);

@@ -51,8 +51,34 @@ describe('scalars are those of the core schema of YAML 1.2', () => {
 });
 
 describe('values', () => {
-  test('a merge key is a key like others', () => {
-    expect(values('a: &x { b: 1 }\nc: { <<: *x, d: 2 }\n')).toEqual([{ a: { b: 1 }, c: { '<<': { b: 1 }, d: 2 } }]);
+  test.each<[string, unknown]>([
+    ['{ <<: *x, d: 2 }', { b: 1, c: [2], d: 2 }],
+    ['{ b: 3, <<: *x }', { b: 3, c: [2] }],
+    ['{ <<: [*y, *x] }', { b: 9, c: [2] }],
+    ['{ <<: { e } }', { e: null }],
+    ['{ "<<": 1 }', { '<<': 1 }],
+    ['{ !!str <<: 1 }', { '<<': 1 }],
+    ['{ <<: { __proto__: { polluted: 1 } } }', JSON.parse('{ "__proto__": { "polluted": 1 } }')],
+  ])('a merge key brings what a map does not have itself: %s', (map, expected) => {
+    const [value] = values(`x: &x { b: 1, c: [2] }\ny: &y { b: 9 }\nz: ${map}\n`) as [{ z: object }];
+    expect(value.z).toEqual(expected);
+    expect(Object.getPrototypeOf(value.z)).toBe(Object.prototype);
+  });
+
+  test('every JSON text is read as what it is', () => {
+    const odd = Array.from({ length: 0x2100 }, (_, code) => String.fromCharCode(code)).join('') + '\uFEFF\uFFFE\uFFFF\uD800 \u{1F600}';
+    const value = { [odd]: odd, 'a: b': ['# c', '- d', '*e', '&f', '!g', '<<', '---'], '': [0, -0.5, 1e21, 1e-7, true, null, '', [], {}, [[]], [{}]], '<<': '*x' };
+    for (const indent of [0, 2, '\t']) expect(values(JSON.stringify(value, null, indent))).toEqual([value]);
+    expect(values(`a:\n  b: ${JSON.stringify(value)}\n`)).toEqual([{ a: { b: value } }]);
+  });
+
+  test('tabs separate, and stay where they are text', () => {
+    expect(values('a:\t{ b:\tc,\td: [\te\t] }\t# f\ng: "\th\\\ti"\nj: k\tl\nm: |\n  {\tn\n  \to\n-: {\t}\n')).toEqual([
+      { a: { b: 'c', d: ['e'] }, g: '\th\ti', j: 'k\tl', m: '{\tn\n\to\n', '-': {} },
+    ]);
+    expect(values('-\t{ a:\tb }\n-\tc\n')).toEqual([[{ a: 'b' }, 'c']]);
+    expect(problems('-\t- a\n')).toHaveLength(1);
+    expect(problems('-\ta: b\n')).toHaveLength(1);
   });
 
   test('an alias is what it stands for, up to a hundred times', () => {
@@ -114,11 +140,23 @@ describe('faults', () => {
     ['a: "\\\\U00110000 \\U00110000"\n', '1:17 \\U00110000 stands for no character'],
     ['a: b\rc: d\n', '1:5 a carriage return without a line feed does not belong in YAML'],
     [`${'k'.repeat(1025)}: v\n`, '1:1 the colon is more than 1024 characters behind the beginning of its key'],
-    ['a: b\n  c: d\n', /^2:4 bad indentation/],
+    ['a: b\n  c: d\n', '2:4 a key cannot extend over several lines'],
+    ['a: b: c\n', '1:5 there is a second colon in this line'],
+    ['a:\n  b: 1\n   c: 2\n', '3:5 a key cannot extend over several lines'],
+    ['a: [b]\n  c: 2\n', '2:3 this line is indented otherwise than what it belongs to'],
+    ['a: {}}\n', '1:6 nothing is open here that } could close'],
+    ['a: "b" c\n', '1:8 something follows here that does not belong to the value'],
+    ['a:\n\u00A0 b: c\n', '2:1 the character U+00A0 looks like white space and is text'],
+    ['a: b\uFEFFc\n', '1:5 the character U+FEFF looks like white space and is text'],
+    ['a: \u00A0\n\u00A0: b\n\u00A0a: c\n', '3:1 the character U+00A0 looks like white space and is text'],
+    ['? a\n\t? |\n  b\n: c\n', '2:2 a tab cannot indent'],
+    ['a: b\u0080c\n', /^1:5 .*non-printable/],
+    ['a: 1\n<<: 2\n', '2:1 << takes a map or a list of maps'],
+    ['<<: {}\n<<: {}\n', '2:1 the key "<<" occurs twice in one map'],
     ['a: [b\nc: d\n', /^2:1 /],
-    ['a: "b', /^1:6 unexpected end of the stream within a double quoted scalar/],
+    ['a: "b', '1:6 a quote is not closed'],
     ['a:\n\tb: c\n', /^2:\d /],
-    ['a: @b\n', /^1:4 /],
+    ['a: @b\n', '1:4 a text cannot begin with @'],
   ])('%j', (text, expected) => {
     expect(problems(text)).toEqual([typeof expected === 'string' ? expected : expect.stringMatching(expected)]);
   });

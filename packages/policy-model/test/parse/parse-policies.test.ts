@@ -156,7 +156,7 @@ describe('shape', () => {
     ['  ingress:\n    - toPorts:\n        - ports:\n            - { port: "80", endPort: "90" }', '9:38 wrong-type spec.ingress[0].toPorts[0].ports[0].endPort', 'expected a number, found the string "90"', 'write a number'],
     ['  ingress:\n    - toPorts:\n        - ports:\n            - { port: "80", endPort: 65536 }', '9:38 invalid-value spec.ingress[0].toPorts[0].ports[0].endPort', 'the number 65536 is not accepted', 'use at most 65535'],
     ['  ingress:\n    - fromEndpoints:', '7:21 wrong-type spec.ingress[0].fromEndpoints', 'expected a list, found nothing (null)', 'give it a value or remove the field; an empty field is not the same as an absent one'],
-    ['  ingress: [{}]\n  enableDefaultDeny: { ingress: "no" }', '7:33 wrong-type spec.enableDefaultDeny.ingress', 'expected a boolean, found the string "no"', 'write a boolean'],
+    ['  ingress: [{}]\n  enableDefaultDeny: { ingress: "no" }', '7:33 wrong-type spec.enableDefaultDeny.ingress', 'expected a boolean, found the string "no"', 'write true or false, without quotes'],
     ['  ingress: [{}]\n  description: [a]', '7:3 wrong-type spec.description', 'expected a string, found a list', 'write a string'],
     ['  ingress:\n    - icmps: [{ fields: [{ family: IPv5, type: 8 }] }]', '7:36 invalid-value spec.ingress[0].icmps[0].fields[0].family', 'the string "IPv5" is not accepted', 'did you mean IPv4? The choice is IPv4, IPv6'],
     ['  ingress:\n    - icmps: [{ fields: [{ family: IPv4 }] }]', '7:26 missing-field spec.ingress[0].icmps[0].fields[0].type', 'the field type is missing', 'add it as an integer or a string'],
