@@ -34,22 +34,14 @@ inline_always int refused(struct __sk_buff *ctx, struct packet *p, int result)
  * Decides a packet for which the flow table has no valid answer (p->found says why) and, where that allows it, brings
  * the table up to date. 0 or a drop reason.
  */
-inline_always int flow_decide(struct __sk_buff *ctx, const __u32 to_container)
+inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct cell_half *own, const __u32 to_container)
 {
-	struct packet *p = packet_scratch();
-	struct cell_half *own, *peer = 0, *source, *destination;
-	__u32 forward = 1, began, state = 0;
+	__u32 forward = 1, began = p->source_index & 1, state = 0;
+	struct cell_half *peer = 0, *source, *destination;
 	struct flow *found = 0;
 	__u64 old = 0;
 	int result;
 
-	if (!p)
-		return -DROP_INTERNAL;
-	/* has been in force since the epoch was read */
-	own = cell_get(p->slot, p->parity);
-	if (!own)
-		return -DROP_INTERNAL;
-	began = p->source_index & 1;
 	p->flow_flags = to_container ? FLOW_VIA_STACK : 0;
 	if (p->found == FOUND_STALE) {
 		found = bpf_map_lookup_elem(&cilium_flows, &p->key);
@@ -109,15 +101,15 @@ inline_always int flow_decide(struct __sk_buff *ctx, const __u32 to_container)
 }
 
 /*
- * Out of line, for all that these keep in registers is then no burden of the fast path beside them; and not static, so
- * that each is verified once, not for every way that leads here.
+ * Out of line, for what this keeps in registers is then no burden of the fast path beside it; not as global functions,
+ * which would have to look their arguments up again (docs/adr/0008).
  */
-__attribute__((noinline)) int decide_from_container(struct __sk_buff *ctx)
+static __attribute__((noinline)) int decide_from_container(struct __sk_buff *ctx, struct packet *p, struct cell_half *own)
 {
-	return flow_decide(ctx, 0);
+	return flow_decide(ctx, p, own, 0);
 }
 
-__attribute__((noinline)) int decide_to_container(struct __sk_buff *ctx)
+static __attribute__((noinline)) int decide_to_container(struct __sk_buff *ctx, struct packet *p, struct cell_half *own)
 {
-	return flow_decide(ctx, 1);
+	return flow_decide(ctx, p, own, 1);
 }

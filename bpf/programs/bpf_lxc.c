@@ -172,7 +172,7 @@ inline_always int from_container(struct __sk_buff *ctx, struct packet *p)
 	if (result > 0 && service_possible(p))
 		result = service_decide(ctx);
 	if (result > 0)
-		result = decide_from_container(ctx);
+		result = decide_from_container(ctx, p, own);
 	if (result)
 		return result;
 	return deliver_from_container(ctx, p);
@@ -259,7 +259,7 @@ inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
 		return result;
 	result = flow_find(p, own, 1);
 	if (result > 0)
-		result = decide_to_container(ctx);
+		result = decide_to_container(ctx, p, own);
 	if (result)
 		return result;
 	if (p->rewrite) {
