@@ -9,6 +9,8 @@ const CASES = Number(process.env['YAML_CASES'] ?? 5_000);
 const SEED = Number(process.env['YAML_SEED'] ?? 1);
 
 const corpus = yamlCorpus();
+/** What is mutated: by hand the repository's texts too, which change with it, and with them every case behind. */
+const mutated = CASES > 5_000 ? [...SEEDS, ...corpus] : SEEDS;
 
 /** The texts on which the readers differ, except as permitted; and how many fared how. */
 function differences(texts: Iterable<string>): { faults: string[]; counts: Record<string, number> } {
@@ -44,7 +46,7 @@ test('of mutated texts, nothing is accepted that yaml refuses, with no other val
   const random = createRandom(SEED + 1);
   const { faults, counts } = differences(
     (function* () {
-      for (let number = 0; number < (CASES * 4) / 5; number += 1) yield mutate(random.of(random.below(4) === 0 ? corpus : SEEDS), random);
+      for (let number = 0; number < (CASES * 4) / 5; number += 1) yield mutate(random.of(mutated), random);
     })(),
   );
   expect(faults).toEqual([]);
