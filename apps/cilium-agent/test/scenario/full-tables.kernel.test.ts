@@ -125,8 +125,10 @@ describe('a flow table that takes nothing', () => {
   const cripple = async (pods: readonly ArmedPod[]): Promise<() => void> => {
     const bpf = arena.node.folders.bpf;
     const object = openObject(fileURLToPath(new URL('../../../../packages/datapath-programs/objects/bpf_lxc.o', import.meta.url)));
-    const full = createMap({ type: 'hash', name: 'full', keySize: 40, valueSize: 64, maxEntries: 1 });
-    full.update(new Uint8Array(40), new Uint8Array(64));
+    using flows = openPinnedMap(join(bpf, 'cilium_flows'));
+    const { keySize, valueSize } = flows;
+    const full = createMap({ type: 'hash', name: 'full', keySize, valueSize, maxEntries: 1 });
+    full.update(new Uint8Array(keySize), new Uint8Array(valueSize));
     const pinned = [...object.maps.keys()].filter((name) => existsSync(join(bpf, name))).map((name) => [name, openPinnedMap(join(bpf, name))] as const);
     for (const [name, map] of pinned) object.reuseMap(name, name === 'cilium_flows' ? full : map);
     object.setConfig(`config_${CONFIG_VARIABLES.jiffiesPerSecond.variable.replace(/^config_/, '')}`, 250);
