@@ -39,7 +39,7 @@ inline_always __u32 sum_wrap(__u32 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Halfway: at most 18 bits, of a sum of a few words. */
+/* What a sum of a few words comes to, halfway: at most 18 bits. */
 inline_always __u32 sum_halve(__u64 sum)
 {
 	return (sum & 0xffff) + (sum >> 16);
@@ -48,8 +48,7 @@ inline_always __u32 sum_halve(__u64 sum)
 inline_always __u32 sum_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16); /* at most 18 bits */
-	return sum_wrap(sum);
+	return sum_wrap(sum_halve(sum));
 }
 
 /* A checksum as it stands in a header, after the change. */

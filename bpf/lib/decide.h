@@ -32,7 +32,8 @@ inline_always int refused(struct __sk_buff *ctx, struct packet *p, int result)
 
 /*
  * Decides a packet for which the flow table has no valid answer (p->found says why) and, where that allows it, brings
- * the table up to date. 0 or a drop reason.
+ * the table up to date. 0 or a drop reason. `own` is the cell half of the device's endpoint, which has been in force
+ * since the epoch was read.
  */
 inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct cell_half *own, const __u32 to_container)
 {

@@ -1,8 +1,8 @@
 import type { CyclicIds } from './cyclic-ids.ts';
 
 /**
- * Ids of frontends that nobody has any more, while a change is being worked out: whoever takes a frontend over in the
- * same change gets its id with it, so that the kernel leads it elsewhere in place. The ids count as given.
+ * Ids of the frontends that lose their service in a change. A service that takes such a frontend over in the same change
+ * gets its id with it, for then the kernel leads it elsewhere in place. Until they are given back, nobody else gets them.
  */
 export interface DepartingIds {
   /** The frontend with this scoped key has lost its service. */
