@@ -57,6 +57,17 @@ inline_always __u16 checksum_changed(__u16 check, __u64 change)
 	return ~sum_fold((__u16)~check + change);
 }
 
+/*
+ * The same of TCP and UDP. Of the two zeros it gives the one that is not all zero, which in UDP would say that there is
+ * no checksum, unless there was none.
+ */
+inline_always __u16 checksum_less(__u16 check, __u32 change)
+{
+	__u32 sum = check + (sum_wrap(change) ^ 0xffff);
+
+	return (sum & 0xffff) + (sum >> 16);
+}
+
 /* The same of a change that is folded already, or the sum of a few of them. */
 inline_always __u16 checksum_changed_by(__u16 check, __u32 change)
 {

@@ -9,6 +9,11 @@
 #include <bpf/bpf_endian.h>
 
 #define inline_always static inline __attribute__((always_inline))
+/* What packets of established flows meet lies in one piece of code, all else apart from it: front ends are narrow. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+/* Of bytes that are read and written by eight. */
+#define aligned_8 __attribute__((aligned(8)))
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /*

@@ -58,8 +58,12 @@ inline_always int flow_decide(struct __sk_buff *ctx, struct packet *p, struct ce
 		forward = (found->began & 1) == began;
 		began = found->began & 1;
 		state = found->state;
+		p->flow_flags = found->flags;
 		/* of a service that is no more nothing is left but the address */
-		p->flow_flags = found->flags & ~(found->flags & FLOW_SERVICE ? FLOW_SERVICE | FLOW_HAIRPIN | FLOW_PORT : 0);
+		if (p->flow_flags & FLOW_SERVICE) {
+			p->flow_flags &= ~(FLOW_SERVICE | FLOW_HAIRPIN | FLOW_PORT);
+			state &= FLOW_STATES;
+		}
 		if (!forward)
 			p->traits |= TRAIT_REPLY;
 		if (p->flow_flags & FLOW_REPLY_REWRITE)

@@ -18,19 +18,19 @@ inline_always int deliver_local(struct __sk_buff *ctx, struct packet *p, __u32 s
 	__u32 *header;
 	int result;
 
-	if (!endpoint)
+	if (unlikely(!endpoint))
 		return -DROP_NO_LOCAL_ENDPOINT;
-	if ((p->hop_limit <= 1 || (p->traits & TRAIT_OPTIONS) || exceeds_mtu(ctx, p, endpoint->mtu)) &&
-	    !(p->rewrite & REWRITE_HAIRPIN))
+	if (unlikely((p->hop_limit <= 1 || (p->traits & TRAIT_OPTIONS) || exceeds_mtu(ctx, p, endpoint->mtu)) &&
+		     !(p->rewrite & REWRITE_HAIRPIN)))
 		return 0;
 	if (p->rewrite)
 		result = translate(ctx, p, 1);
 	else
 		result = p->traits & TRAIT_IPV6 ? ipv6_hop(ctx) : ipv4_hop(ctx);
-	if (result < 0)
+	if (unlikely(result < 0))
 		return result;
 	header = packet_data(ctx);
-	if ((void *)header + ETHERNET_SIZE > packet_end(ctx))
+	if (unlikely((void *)header + ETHERNET_SIZE > packet_end(ctx)))
 		return -DROP_WRITE_ERROR;
 	/* both MACs at once: they lie in the endpoint's entry as in the header */
 	header[0] = ((__u32 *)endpoint->mac)[0];
@@ -50,13 +50,13 @@ inline_always int deliver_from_container(struct __sk_buff *ctx, struct packet *p
 	if (!(p->peer_end & FLOW_REMOTE) && !(p->flow_flags & FLOW_VIA_STACK)) {
 		int result = deliver_local(ctx, p, p->peer_end - 1);
 
-		if (result)
+		if (likely(result))
 			return result;
 	}
 	if (p->rewrite & REWRITE_DESTINATION) {
 		int result = translate(ctx, p, 0);
 
-		if (result < 0)
+		if (unlikely(result < 0))
 			return result;
 	}
 	return FINAL(TC_ACT_OK);

@@ -59,7 +59,7 @@ inline_always __u32 device_slot(__u32 ifindex)
 {
 	__u32 *slot;
 
-	if (ifindex < MAX_DENSE_DEVICES) {
+	if (likely(ifindex < MAX_DENSE_DEVICES)) {
 		slot = bpf_map_lookup_elem(&cilium_devices, &ifindex);
 		/* keeps the compiler from making one call of both: with two maps in it the kernel could not inline it */
 		asm volatile("" : "+r"(slot));

@@ -53,10 +53,10 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 
 	*(__u64 *)&p->found = 0;
 	/* a SYN is decided whatever the table says, so it does not pay for asking: flow_meet looks when it finds out */
-	if (is_syn(p))
+	if (unlikely(is_syn(p)))
 		return 1;
 	flow = bpf_map_lookup_elem(&cilium_flows, &p->key);
-	if (!flow)
+	if (unlikely(!flow))
 		return p->traits & TRAIT_RELATED ? -DROP_UNKNOWN_FLOW : 1;
 	source = p->source_index & 1;
 	mine = to_container ? source ^ 1 : source;
@@ -64,42 +64,42 @@ inline_always int flow_find(struct packet *p, struct cell_half *own, const __u32
 	state = flow->state;
 	began = flow->began & 1;
 	age = p->now - flow->last_seen;
-	if (age > (__s32)flow_lifetime(p, state)) {
+	if (unlikely(age > (__s32)flow_lifetime(p, state))) {
 		p->found = FOUND_EXPIRED;
 		return p->traits & TRAIT_RELATED ? -DROP_UNKNOWN_FLOW : 1;
 	}
 	p->peer_end = flow->end[far];
 	p->flow_flags = flow->flags;
-	if (to_container && !source_holds(p, p->peer_end, flow->identity[far], began == source))
+	if (to_container && unlikely(!source_holds(p, p->peer_end, flow->identity[far], began == source)))
 		return -DROP_INVALID_SOURCE_IP;
-	if ((p->traits & TRAIT_INITIAL) && (began != source || is_closing(state))) {
+	if (unlikely(p->traits & TRAIT_INITIAL) && (began != source || is_closing(state))) {
 		p->found = FOUND_RESTART;
 		return 1;
 	}
 	p->found = FOUND_STALE;
-	if (p->flow_flags & FLOW_LATE)
+	if (unlikely(p->flow_flags & FLOW_LATE))
 		return 1;
-	if (flow->end[mine] != p->slot + 1 || flow->generation[mine] != own->generation)
+	if (unlikely(flow->end[mine] != p->slot + 1 || flow->generation[mine] != own->generation))
 		return 1;
-	if (!far_end_holds(p, p->peer_end, flow->generation[far], &revision))
+	if (unlikely(!far_end_holds(p, p->peer_end, flow->generation[far], &revision)))
 		return 1;
 	if (mine)
 		expected = (revision & REVISION_MASK) | (own->revision & REVISION_MASK) << REVISION_BITS;
 	else
 		expected = (own->revision & REVISION_MASK) | (revision & REVISION_MASK) << REVISION_BITS;
-	if ((flow->decision ^ expected) & REVISIONS_MASK)
+	if (unlikely((flow->decision ^ expected) & REVISIONS_MASK))
 		return 1;
 	if (p->flow_flags & (FLOW_SERVICE | FLOW_REPLY_REWRITE)) {
 		int result = flow_rewrite(p, flow, began == source, to_container);
 
-		if (result)
+		if (unlikely(result))
 			return result;
 	}
-	if (p->traits & TRAIT_RELATED)
+	if (unlikely(p->traits & TRAIT_RELATED))
 		return 0;
 	/* what this packet changes: most change nothing, so that CPUs do not take the line from each other */
 	bits = state_bits(p, source);
-	if (age > 0 || (state & (bits | FLOW_HALF | FLOW_RESET)) != bits) {
+	if (unlikely(age > 0 || (state & (bits | FLOW_HALF | FLOW_RESET)) != bits)) {
 		__u32 denied = state & state_denied(p);
 
 		if (p->rewrite) {

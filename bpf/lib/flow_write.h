@@ -45,6 +45,7 @@ inline_always void flow_compose(struct packet *p, struct cell_half *source, stru
 	flow->began = began;
 	flow->reserved = 0;
 	flow->flags = p->flow_flags;
+	flow->backend_generation = 0;
 	__builtin_memset(flow->rewrite_address, 0, sizeof(flow->rewrite_address));
 	flow->rewrite_port = 0;
 	flow->rewrite_id = 0;

@@ -47,8 +47,8 @@ enum flow_state {
 enum flow_flag {
 	FLOW_VIA_STACK = 1, /* first seen coming out of the stack: netfilter must see both ways */
 	FLOW_LATE = 2, /* the remote address is the node's by the kernel's word only: decided again for each packet */
-	FLOW_SERVICE = 4, /* to a service: rewrite_address holds index and generation (u32 each) of the backend */
-	FLOW_REPLY_REWRITE = 8, /* the same flow behind the service: rewrite_address and _port are the service's */
+	FLOW_SERVICE = 4, /* to a service: backend_generation belongs to the index in state */
+	FLOW_REPLY_REWRITE = 8, /* the same flow behind the service: rewrite_address and _port are the source of replies */
 	FLOW_HAIRPIN = 16, /* of those two: the backend is the client, who sees itself as the loopback address */
 	FLOW_PORT = 32, /* of those two: the backend sees another port of the client: other_port is the client's new one */
 };
@@ -57,8 +57,8 @@ enum flow_flag {
  * A flow to a service has two entries. That under (client, service) leads its packets to the backend; that under
  * (client, backend) gives packets of the backend the service's address and port as source, and lets those of the client
  * pass, which are translated already and come by again out of the stack. In both, what is said of the end that is not
- * the client is said of the backend. Either is created again from the other; for that the second has the backend's
- * index in its state, from this bit on.
+ * the client is said of the backend, and the state has its index, from bit FLOW_BACKEND_SHIFT on: either is created again
+ * from the other.
  *
  * A SYN writes the second only, marked FLOW_HALF; the first comes with the backend's first answer, before the client can
  * send anything that needs it. What is refused or never answered so costs one entry.
@@ -67,8 +67,12 @@ enum flow_flag {
  * the backend sees the client under another port (FLOW_PORT).
  */
 #define FLOW_BACKEND_SHIFT 8
+#define FLOW_STATES ((1u << FLOW_BACKEND_SHIFT) - 1)
 
-/* What an established flow without rewrite needs comes first: the rest lies in another cache line. */
+/*
+ * What established packets need, but for those that get a service's address as source, comes first: the rest lies in
+ * another cache line.
+ */
 struct flow {
 	__u64 decision; /* changed by one compare-and-swap */
 	__u32 generation[2]; /* of the slot, or the counter of the bucket */
@@ -78,16 +82,17 @@ struct flow {
 	__u8 began; /* the end that began */
 	__u8 reserved;
 	__u16 flags;
+	__u32 backend_generation; /* FLOW_SERVICE */
+	__u32 identity[2];
+	__u8 rewrite_address[ADDRESS_SIZE]; /* FLOW_REPLY_REWRITE, and rewrite_port: the service's */
 	__be16 rewrite_port;
 	__u16 rewrite_id; /* of the service */
-	__u32 identity[2];
-	__u8 rewrite_address[ADDRESS_SIZE]; /* see enum flow_flag */
 	__be16 other_port; /* FLOW_PORT: what the client's becomes, for the backend or back; else 0 */
 	/*
 	 * Fills the kernel's element (48 bytes of its own, 40 of key) to three cache lines of 64, so that what a hit reads,
-	 * the first 36 bytes, shares two with hash and key: otherwise three.
+	 * the first 40 bytes, shares two with hash and key: otherwise three.
 	 */
-	__u8 line[38];
+	__u8 line[34];
 };
 
 struct {

@@ -24,7 +24,7 @@ inline_always int ipv4_hop(struct __sk_buff *ctx)
 	struct iphdr *ip = data + ETHERNET_SIZE;
 	__u32 check;
 
-	if (data + ETHERNET_SIZE + IPV4_SIZE > packet_end(ctx))
+	if (unlikely(data + ETHERNET_SIZE + IPV4_SIZE > packet_end(ctx)))
 		return -DROP_WRITE_ERROR;
 	/* RFC 1624, for one less in the high byte of a word */
 	check = ip->check + bpf_htons(0x0100);
@@ -38,7 +38,7 @@ inline_always int ipv6_hop(struct __sk_buff *ctx)
 	void *data = packet_data(ctx);
 	struct ipv6hdr *ip = data + ETHERNET_SIZE;
 
-	if (data + ETHERNET_SIZE + IPV6_SIZE > packet_end(ctx))
+	if (unlikely(data + ETHERNET_SIZE + IPV6_SIZE > packet_end(ctx)))
 		return -DROP_WRITE_ERROR;
 	ip->hop_limit--;
 	return 0;

@@ -155,7 +155,7 @@ inline_always int rewrite_inline(struct __sk_buff *ctx, struct packet *p, struct
 	__u16 *check;
 	void *l4;
 
-	if (summed == SUMMED_COMPLETE || summed == SUMMED_UNKNOWN)
+	if (summed == SUMMED_COMPLETE)
 		return 1;
 	l4 = data + offset;
 	if (udp) {

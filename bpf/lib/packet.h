@@ -132,7 +132,7 @@ struct packet {
 	__u32 fragment_protocol;
 	__u32 walk_fragment; /* result of ipv6_walk: 0, FRAGMENT_FIRST or FRAGMENT_LATER */
 	/* two that are cleared at once */
-	__u32 found __attribute__((aligned(8))); /* enum flow_found */
+	__u32 found aligned_8; /* enum flow_found */
 	__u32 rewrite; /* enum packet_rewrite */
 	__u32 direction; /* enum direction to blame for a drop */
 	__u32 flow_flags; /* of the flow that the packet was found to belong to */
@@ -145,23 +145,23 @@ struct packet {
 	__u8 outer_source[ADDRESS_SIZE];
 	struct party party[2];
 	struct flow flow; /* to be written */
-	__u32 service; /* id */
-	__u8 rewrite_address[ADDRESS_SIZE];
-	__be16 rewrite_port;
+	__u8 rewrite_address[ADDRESS_SIZE] aligned_8;
 	/* the service as the client addressed it, while the backend stands in for it as destination */
+	__u8 frontend[ADDRESS_SIZE] aligned_8;
+	__be16 rewrite_port;
 	__be16 frontend_port;
+	__u32 service; /* id */
 	__u32 quoted_l4;
-	__u8 frontend[ADDRESS_SIZE];
-	struct choice choice;
 	__u32 quoted_offset;
+	struct choice choice;
 	__u32 partner_index; /* which end of `partner` sent the packet */
-	struct flow_key partner; /* of the flow's other entry */
+	struct flow_key partner aligned_8; /* of the flow's other entry */
 	struct flow partner_flow;
 	struct change change;
-	struct frontend_key frontend_key;
-	struct affinity_key affinity_key;
-	struct source_range_key source_range_key;
-	struct fragment_key fragment_key;
+	struct frontend_key frontend_key aligned_8;
+	struct affinity_key affinity_key aligned_8;
+	struct source_range_key source_range_key aligned_8;
+	struct fragment_key fragment_key aligned_8;
 	struct prefix_key prefix_key;
 	__u32 event_count;
 	__be16 other_port; /* for REWRITE_PORT */

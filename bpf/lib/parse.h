@@ -78,72 +78,84 @@ __attribute__((noinline)) int ipv4_options(struct __sk_buff *ctx, __u32 length)
 	return position >= length ? 0 : -DROP_IP_OPTIONS;
 }
 
+inline_always int tcp_parse(struct packet *p, __u8 *l4, void *end, __u32 offset)
+{
+	__u32 flags, header;
+
+	if (unlikely((void *)l4 + TCP_SIZE > end || offset + TCP_SIZE > p->limit))
+		return -DROP_TRUNCATED;
+	header = (l4[12] >> 4) * 4;
+	flags = l4[13];
+	if (unlikely(header < TCP_SIZE))
+		return -DROP_INVALID_PACKET;
+	if (unlikely(offset + header > p->limit && !(p->traits & TRAIT_FRAGMENT)))
+		return -DROP_TRUNCATED;
+	/* no connection begins and ends with one segment; such flags exist to confuse filters */
+	if (unlikely((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST))))
+		return -DROP_INVALID_PACKET;
+	p->l4_header = header;
+	p->source_port = *(__be16 *)l4;
+	p->destination_port = *(__be16 *)(l4 + 2);
+	p->tcp_flags = flags;
+	if (unlikely((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN))
+		p->traits |= TRAIT_INITIAL;
+	if (unlikely(flags & TCP_RST))
+		p->traits |= TRAIT_NO_FLOW;
+	return 0;
+}
+
+inline_always int udp_parse(struct packet *p, __u8 *l4, void *end, __u32 offset)
+{
+	if (unlikely((void *)l4 + UDP_SIZE > end || offset + UDP_SIZE > p->limit))
+		return -DROP_TRUNCATED;
+	p->l4_header = UDP_SIZE;
+	p->source_port = *(__be16 *)l4;
+	p->destination_port = *(__be16 *)(l4 + 2);
+	return 0;
+}
+
+inline_always int sctp_parse(struct packet *p, __u8 *l4, void *end, __u32 offset)
+{
+	if ((void *)l4 + SCTP_SIZE + SCTP_CHUNK_SIZE > end || offset + SCTP_SIZE + SCTP_CHUNK_SIZE > p->limit)
+		return -DROP_TRUNCATED;
+	p->l4_header = SCTP_SIZE;
+	p->source_port = *(__be16 *)l4;
+	p->destination_port = *(__be16 *)(l4 + 2);
+	if (l4[SCTP_SIZE] == SCTP_CHUNK_INIT)
+		p->traits |= TRAIT_INITIAL;
+	else if (l4[SCTP_SIZE] == SCTP_CHUNK_ABORT || l4[SCTP_SIZE] == SCTP_CHUNK_SHUTDOWN_COMPLETE)
+		p->traits |= TRAIT_CLOSES;
+	return 0;
+}
+
 /* 0, or < 0, or 1 for an ICMP error, whose quoted packet is still to be parsed. */
+inline_always int icmp_parse(struct packet *p, __u8 *l4, void *end, __u32 offset)
+{
+	__u32 ipv6 = p->traits & TRAIT_IPV6;
+
+	if ((p->protocol == IPPROTO_ICMPV6) != !!ipv6)
+		return -DROP_UNKNOWN_L4;
+	if ((void *)l4 + ICMP_SIZE > end || offset + ICMP_SIZE > p->limit)
+		return -DROP_TRUNCATED;
+	p->l4_header = ICMP_SIZE;
+	return ipv6 ? icmp6_classify(p, l4[0], *(__be16 *)(l4 + 4)) : icmp4_classify(p, l4[0], *(__be16 *)(l4 + 4));
+}
+
+/* The same for any protocol; p->l4_offset is `offset`. */
 inline_always int l4_parse(struct __sk_buff *ctx, struct packet *p, __u32 offset)
 {
 	void *data = packet_data(ctx), *end = packet_end(ctx);
-	__u8 *l4;
 
-	offset &= 0x3ff;
-	l4 = data + offset;
-	p->l4_offset = offset;
 	switch (p->protocol) {
-	case IPPROTO_TCP: {
-		__u32 flags, header;
-
-		if ((void *)l4 + TCP_SIZE > end || offset + TCP_SIZE > p->limit)
-			return -DROP_TRUNCATED;
-		header = (l4[12] >> 4) * 4;
-		flags = l4[13];
-		if (header < TCP_SIZE)
-			return -DROP_INVALID_PACKET;
-		if (offset + header > p->limit && !(p->traits & TRAIT_FRAGMENT))
-			return -DROP_TRUNCATED;
-		/* no connection begins and ends with one segment; such flags exist to confuse filters */
-		if ((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST)))
-			return -DROP_INVALID_PACKET;
-		p->l4_header = header;
-		p->source_port = *(__be16 *)l4;
-		p->destination_port = *(__be16 *)(l4 + 2);
-		p->tcp_flags = flags;
-		if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-			p->traits |= TRAIT_INITIAL;
-		if (flags & TCP_RST)
-			p->traits |= TRAIT_NO_FLOW;
-		return 0;
-	}
+	case IPPROTO_TCP:
+		return tcp_parse(p, data + offset, end, offset);
 	case IPPROTO_UDP:
-		if ((void *)l4 + UDP_SIZE > end || offset + UDP_SIZE > p->limit)
-			return -DROP_TRUNCATED;
-		p->l4_header = UDP_SIZE;
-		p->source_port = *(__be16 *)l4;
-		p->destination_port = *(__be16 *)(l4 + 2);
-		return 0;
+		return udp_parse(p, data + offset, end, offset);
 	case IPPROTO_SCTP:
-		if ((void *)l4 + SCTP_SIZE + SCTP_CHUNK_SIZE > end || offset + SCTP_SIZE + SCTP_CHUNK_SIZE > p->limit)
-			return -DROP_TRUNCATED;
-		p->l4_header = SCTP_SIZE;
-		p->source_port = *(__be16 *)l4;
-		p->destination_port = *(__be16 *)(l4 + 2);
-		if (l4[SCTP_SIZE] == SCTP_CHUNK_INIT)
-			p->traits |= TRAIT_INITIAL;
-		else if (l4[SCTP_SIZE] == SCTP_CHUNK_ABORT || l4[SCTP_SIZE] == SCTP_CHUNK_SHUTDOWN_COMPLETE)
-			p->traits |= TRAIT_CLOSES;
-		return 0;
+		return sctp_parse(p, data + offset, end, offset);
 	case IPPROTO_ICMP:
-		if (p->traits & TRAIT_IPV6)
-			return -DROP_UNKNOWN_L4;
-		if ((void *)l4 + ICMP_SIZE > end || offset + ICMP_SIZE > p->limit)
-			return -DROP_TRUNCATED;
-		p->l4_header = ICMP_SIZE;
-		return icmp4_classify(p, l4[0], *(__be16 *)(l4 + 4));
 	case IPPROTO_ICMPV6:
-		if (!(p->traits & TRAIT_IPV6))
-			return -DROP_UNKNOWN_L4;
-		if ((void *)l4 + ICMP_SIZE > end || offset + ICMP_SIZE > p->limit)
-			return -DROP_TRUNCATED;
-		p->l4_header = ICMP_SIZE;
-		return icmp6_classify(p, l4[0], *(__be16 *)(l4 + 4));
+		return icmp_parse(p, data + offset, end, offset);
 	}
 	/* judged by protocol alone */
 	p->l4_header = 0;
@@ -152,33 +164,50 @@ inline_always int l4_parse(struct __sk_buff *ctx, struct packet *p, __u32 offset
 	return 0;
 }
 
-/* Ports, from the packet or, for a later fragment, from what its first one left; then the key of the flow. */
-inline_always int tuple_parse(struct __sk_buff *ctx, struct packet *p, __u32 offset)
+/* Ports of fragments and of what is neither TCP nor UDP; of a later fragment from what its first one left. */
+static __attribute__((noinline)) int ports_parse_rare(struct __sk_buff *ctx, struct packet *p, __u32 offset)
 {
 	int result;
 
+	offset &= 0x3ff;
+	p->l4_offset = offset;
 	if (p->traits & TRAIT_LATER_FRAGMENT) {
-		p->l4_offset = offset;
 		p->l4_header = 0;
-		result = fragment_find();
-		if (result < 0)
-			return result;
-	} else {
-		result = l4_parse(ctx, p, offset);
-		if (result < 0)
-			return result;
-		if (result > 0) {
-			if (p->traits & TRAIT_FRAGMENT)
-				return -DROP_INVALID_PACKET; /* errors are short */
-			result = related_parse(ctx, p->l4_offset + ICMP_SIZE);
-			if (result < 0)
-				return result;
-		} else if (p->traits & TRAIT_FRAGMENT) {
-			result = fragment_record();
-			if (result < 0)
-				return result;
-		}
+		return fragment_find();
 	}
+	result = l4_parse(ctx, p, offset);
+	if (result > 0) {
+		if (p->traits & TRAIT_FRAGMENT)
+			return -DROP_INVALID_PACKET; /* errors are short */
+		return related_parse(ctx, p->l4_offset + ICMP_SIZE);
+	}
+	if (!result && (p->traits & TRAIT_FRAGMENT))
+		return fragment_record();
+	return result;
+}
+
+inline_always int ports_parse(struct __sk_buff *ctx, struct packet *p, __u32 offset)
+{
+	void *data = packet_data(ctx), *end = packet_end(ctx);
+
+	if (likely(!(p->traits & TRAIT_FRAGMENT))) {
+		offset &= 0x3ff;
+		p->l4_offset = offset;
+		if (likely(p->protocol == IPPROTO_TCP))
+			return tcp_parse(p, data + offset, end, offset);
+		if (likely(p->protocol == IPPROTO_UDP))
+			return udp_parse(p, data + offset, end, offset);
+	}
+	return ports_parse_rare(ctx, p, offset);
+}
+
+/* Ports, then the key of the flow. */
+inline_always int tuple_parse(struct __sk_buff *ctx, struct packet *p, __u32 offset)
+{
+	int result = ports_parse(ctx, p, offset);
+
+	if (unlikely(result < 0))
+		return result;
 	key_build(p);
 	return 0;
 }
@@ -199,17 +228,17 @@ inline_always int ipv4_parse(struct __sk_buff *ctx, struct packet *p)
 	__u32 length = ctx->len - ETHERNET_SIZE;
 	__u32 total, header, fragment;
 
-	if (data + ETHERNET_SIZE + IPV4_SIZE > end)
+	if (unlikely(data + ETHERNET_SIZE + IPV4_SIZE > end))
 		return -DROP_TRUNCATED;
 	header = ip->ihl * 4;
-	if (ip->version != 4 || header < IPV4_SIZE)
+	if (unlikely(ip->version != 4 || header < IPV4_SIZE))
 		return -DROP_INVALID_PACKET;
 	total = bpf_ntohs(ip->tot_len);
-	if (!total && ctx->gso_size)
+	if (unlikely(!total && ctx->gso_size))
 		total = length; /* aggregated beyond what 16 bits hold ("BIG TCP") */
-	if (total > length)
+	if (unlikely(total > length))
 		return -DROP_TRUNCATED;
-	if (total < header)
+	if (unlikely(total < header))
 		return -DROP_INVALID_PACKET;
 	p->limit = ETHERNET_SIZE + total;
 	p->hop_limit = ip->ttl;
@@ -220,18 +249,18 @@ inline_always int ipv4_parse(struct __sk_buff *ctx, struct packet *p)
 	halves(p->destination)[1] = mapped_half(ip->daddr);
 	addresses_known(p, 0);
 	fragment = bpf_ntohs(ip->frag_off);
-	if (fragment & (IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET)) {
+	if (unlikely(fragment & (IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))) {
 		p->fragment_id = ip->id;
 		p->fragment_protocol = ip->protocol;
 		p->fragment_offset = (fragment & IP_FRAGMENT_OFFSET) * 8;
 		p->traits |= p->fragment_offset ? TRAIT_FRAGMENT | TRAIT_LATER_FRAGMENT : TRAIT_FRAGMENT;
-		if (p->fragment_offset + total - header > 0xffff)
+		if (unlikely(p->fragment_offset + total - header > 0xffff))
 			return -DROP_INVALID_PACKET;
 	}
-	if (header > IPV4_SIZE) {
+	if (unlikely(header > IPV4_SIZE)) {
 		int result = ipv4_options(ctx, header - IPV4_SIZE);
 
-		if (result < 0)
+		if (unlikely(result < 0))
 			return result;
 		p->traits |= TRAIT_OPTIONS;
 		linear_pull(ctx, LINEAR_WANTED);
@@ -247,14 +276,14 @@ inline_always int ipv6_parse(struct __sk_buff *ctx, struct packet *p)
 	__u32 total, next;
 	int walked;
 
-	if (data + ETHERNET_SIZE + IPV6_SIZE > end)
+	if (unlikely(data + ETHERNET_SIZE + IPV6_SIZE > end))
 		return -DROP_TRUNCATED;
-	if (ip->version != 6)
+	if (unlikely(ip->version != 6))
 		return -DROP_INVALID_PACKET;
 	total = IPV6_SIZE + bpf_ntohs(ip->payload_len);
-	if (total == IPV6_SIZE && ctx->gso_size)
+	if (unlikely(total == IPV6_SIZE && ctx->gso_size))
 		total = length; /* "BIG TCP" */
-	if (total > length)
+	if (unlikely(total > length))
 		return -DROP_TRUNCATED;
 	p->limit = ETHERNET_SIZE + total;
 	p->hop_limit = ip->hop_limit;
@@ -262,15 +291,15 @@ inline_always int ipv6_parse(struct __sk_buff *ctx, struct packet *p)
 	address_copy(p->source, &ip->saddr);
 	address_copy(p->destination, &ip->daddr);
 	addresses_known(p, TRAIT_IPV6);
-	if (is_mapped(p->source))
+	if (unlikely(is_mapped(p->source)))
 		return -DROP_INVALID_SOURCE_IP;
-	if (is_mapped(p->destination))
+	if (unlikely(is_mapped(p->destination)))
 		return -DROP_UNKNOWN_TARGET;
 	next = ip->nexthdr;
-	if (next == IPPROTO_TCP || next == IPPROTO_UDP || next == IPPROTO_ICMPV6)
+	if (likely(next == IPPROTO_TCP || next == IPPROTO_UDP || next == IPPROTO_ICMPV6))
 		return ETHERNET_SIZE + IPV6_SIZE;
 	walked = ipv6_walk(ctx, ETHERNET_SIZE + IPV6_SIZE, next);
-	if (walked < 0)
+	if (unlikely(walked < 0))
 		return walked;
 	p->protocol = (walked >> 16) & 0xff;
 	if (p->walk_fragment)

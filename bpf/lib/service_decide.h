@@ -91,8 +91,8 @@ inline_always int service_keep(struct packet *p, struct flow *found)
 {
 	struct backend *backend;
 
-	p->choice.index = words(found->rewrite_address)[0];
-	p->choice.generation = words(found->rewrite_address)[1];
+	p->choice.index = flow_backend(found);
+	p->choice.generation = found->backend_generation;
 	p->service = found->rewrite_id;
 	p->other_port = found->other_port;
 	backend = backend_if(p->choice.index, p->choice.generation);
@@ -132,8 +132,8 @@ __attribute__((noinline)) int service_judge(struct __sk_buff *ctx, __u32 state)
 	if (result < 0)
 		return result;
 	flow_compose(p, own, peer, p->source_index & 1, state);
-	words(p->flow.rewrite_address)[0] = p->choice.index;
-	words(p->flow.rewrite_address)[1] = p->choice.generation;
+	p->flow.state |= p->choice.index << FLOW_BACKEND_SHIFT;
+	p->flow.backend_generation = p->choice.generation;
 	p->flow.rewrite_id = p->service;
 	p->flow.other_port = p->other_port;
 	return 0;
@@ -162,14 +162,13 @@ __attribute__((noinline)) int forward_meet(void)
 		return FORWARD_DONE;
 	found = bpf_map_lookup_elem(&cilium_flows, &p->key);
 	if (found && (found->flags & FLOW_SERVICE) && flow_lives(p, found)) {
-		if (words(found->rewrite_address)[0] == p->choice.index &&
-		    words(found->rewrite_address)[1] == p->choice.generation && found->other_port == p->flow.other_port) {
+		if (flow_backend(found) == p->choice.index && found->backend_generation == p->choice.generation &&
+		    found->other_port == p->flow.other_port) {
 			p->flow.state |= found->state;
 			flow_renew(p, found, *(volatile __u64 *)&found->decision);
 			return FORWARD_DONE;
 		}
-		if (!(found->state & FLOW_CONFIRMED) &&
-		    backend_if(words(found->rewrite_address)[0], words(found->rewrite_address)[1]))
+		if (!(found->state & FLOW_CONFIRMED) && backend_if(flow_backend(found), found->backend_generation))
 			return FORWARD_KEEP;
 	}
 	if (flow_write(p, BPF_ANY) < 0)

@@ -7,11 +7,17 @@
 #include "lib/packet.h"
 #include "lib/translate.h"
 
+/* Index of the backend of either entry. */
+inline_always __u32 flow_backend(struct flow *flow)
+{
+	return flow->state >> FLOW_BACKEND_SHIFT;
+}
+
 /* p->partner_flow from an entry that has the same ends the same way round, or the other. */
 inline_always void partner_copy(struct packet *p, struct flow *flow, __u32 swapped)
 {
 	struct flow *partner = &p->partner_flow;
-	__u32 state = flow->state & (FLOW_RESET | FLOW_CONFIRMED);
+	__u32 state = flow->state & ~(FLOW_FIN_0 | FLOW_FIN_1 | FLOW_HALF);
 	__u64 decision = flow->decision;
 
 	if (swapped) {
@@ -86,7 +92,7 @@ inline_always void reply_compose(struct packet *p, struct flow *request)
 {
 	partner_copy(p, request, p->source_index ^ p->partner_index);
 	p->partner_flow.flags |= FLOW_REPLY_REWRITE;
-	p->partner_flow.state |= words(request->rewrite_address)[0] << FLOW_BACKEND_SHIFT;
+	p->partner_flow.backend_generation = 0;
 	address_copy(p->partner_flow.rewrite_address, p->destination);
 	p->partner_flow.rewrite_port = p->destination_port;
 	p->partner_flow.other_port = request->flags & FLOW_PORT ? p->source_port : 0;
@@ -125,7 +131,7 @@ __attribute__((noinline)) int reply_meet(void)
 
 		if (is_reply_of(p, found)) {
 			if (!(p->traits & TRAIT_INITIAL))
-				p->partner_flow.state |= found->state & ((1 << FLOW_BACKEND_SHIFT) - 1) & ~FLOW_HALF;
+				p->partner_flow.state |= found->state & FLOW_STATES & ~FLOW_HALF;
 			p->partner_flow.flags |= found->flags & FLOW_VIA_STACK;
 			if (p->partner_flow.state & FLOW_HALF)
 				result = REPLY_AGAIN;
@@ -215,10 +221,8 @@ inline_always int request_write(struct packet *p, struct flow *reply, __u32 gene
 {
 	partner_copy(p, reply, p->source_index ^ p->partner_index);
 	p->partner_flow.flags |= FLOW_SERVICE;
-	words(p->partner_flow.rewrite_address)[0] = reply->state >> FLOW_BACKEND_SHIFT;
-	words(p->partner_flow.rewrite_address)[1] = generation;
-	words(p->partner_flow.rewrite_address)[2] = 0;
-	words(p->partner_flow.rewrite_address)[3] = 0;
+	p->partner_flow.backend_generation = generation;
+	__builtin_memset(p->partner_flow.rewrite_address, 0, ADDRESS_SIZE);
 	p->partner_flow.rewrite_port = 0;
 	p->partner_flow.other_port = seen_port(p, reply);
 	return (int)bpf_map_update_elem(&cilium_flows, &p->partner, &p->partner_flow, how);
@@ -235,7 +239,7 @@ inline_always int request_write(struct packet *p, struct flow *reply, __u32 gene
 inline_always int request_stays(struct flow *request, __u32 asked)
 {
 	return (__s32)(asked - request->last_seen) <= TICKS_APART &&
-	       backend_if(words(request->rewrite_address)[0], words(request->rewrite_address)[1]) != 0;
+	       backend_if(flow_backend(request), request->backend_generation) != 0;
 }
 
 /* The same where the client's entry is there already, or may not be made. */
@@ -244,8 +248,8 @@ inline_always int answer_meet(struct packet *p, struct flow *reply, __u32 genera
 	struct flow *request = bpf_map_lookup_elem(&cilium_flows, &p->partner);
 
 	if (request && (request->flags & FLOW_SERVICE) && flow_lives(p, request)) {
-		if (words(request->rewrite_address)[0] == reply->state >> FLOW_BACKEND_SHIFT &&
-		    words(request->rewrite_address)[1] == generation && request->other_port == seen_port(p, reply)) {
+		if (flow_backend(request) == flow_backend(reply) && request->backend_generation == generation &&
+		    request->other_port == seen_port(p, reply)) {
 			partner_touch(p, request);
 			__sync_fetch_and_and(&reply->state, ~(__u32)FLOW_HALF);
 			return 0;
@@ -285,7 +289,7 @@ inline_always int answer_first(struct packet *p, struct flow *reply, __u32 gener
 
 inline_always int partner_of_reply(struct packet *p, struct flow *flow)
 {
-	__u32 index = flow->state >> FLOW_BACKEND_SHIFT;
+	__u32 index = flow_backend(flow);
 	struct flow *partner;
 	__u32 generation;
 
@@ -294,7 +298,7 @@ inline_always int partner_of_reply(struct packet *p, struct flow *flow)
 		return answer_first(p, flow, reply_generation(p, index));
 	partner = bpf_map_lookup_elem(&cilium_flows, &p->partner);
 	if (partner) {
-		if ((partner->flags & FLOW_SERVICE) && words(partner->rewrite_address)[0] == index &&
+		if ((partner->flags & FLOW_SERVICE) && flow_backend(partner) == index &&
 		    partner->other_port == seen_port(p, flow))
 			partner_touch(p, partner);
 		return 0;
@@ -335,10 +339,10 @@ inline_always int flow_rewrite(struct packet *p, struct flow *flow, __u32 forwar
 	if (p->flow_flags & FLOW_SERVICE) {
 		struct backend *backend;
 
-		if (!forward || to_container)
+		if (unlikely(!forward || to_container))
 			return -DROP_UNKNOWN_FLOW;
-		backend = backend_if(words(flow->rewrite_address)[0], words(flow->rewrite_address)[1]);
-		if (!backend)
+		backend = backend_if(flow_backend(flow), flow->backend_generation);
+		if (unlikely(!backend))
 			return 1;
 		address_copy(p->rewrite_address, backend->address);
 		p->rewrite_port = backend->port;
@@ -350,7 +354,7 @@ inline_always int flow_rewrite(struct packet *p, struct flow *flow, __u32 forwar
 	} else {
 		return 0;
 	}
-	if (p->flow_flags & (FLOW_HAIRPIN | FLOW_PORT)) {
+	if (unlikely(p->flow_flags & (FLOW_HAIRPIN | FLOW_PORT))) {
 		if (p->flow_flags & FLOW_HAIRPIN)
 			p->rewrite |= REWRITE_HAIRPIN;
 		if (p->flow_flags & FLOW_PORT)

@@ -20,15 +20,14 @@ extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
 #define SUMMED_UNNECESSARY 1
 #define SUMMED_COMPLETE 2
 #define SUMMED_PARTIAL 3
-#define SUMMED_UNKNOWN 4
 
-/* Who computes the packet's checksum (linux/skbuff.h); unknown where the kernel does not tell. */
+/* Who computes the packet's checksum (linux/skbuff.h); where the kernel does not tell, what is for helpers to change. */
 inline_always __u32 skb_summed(struct __sk_buff *ctx)
 {
 	struct sk_buff___kernel *skb;
 
 	if (!bpf_cast_to_kern_ctx)
-		return SUMMED_UNKNOWN;
+		return SUMMED_COMPLETE;
 	skb = bpf_cast_to_kern_ctx(ctx);
 	return BPF_CORE_READ_BITFIELD(skb, ip_summed);
 }

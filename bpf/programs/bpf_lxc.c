@@ -23,18 +23,18 @@ inline_always int packet_begin(struct __sk_buff *ctx, struct packet *p, __u32 di
 	p->ingress_ifindex = ctx->ingress_ifindex;
 	p->protocols = 0;
 	p->role = ROLE_NONE;
-	if (!node)
+	if (unlikely(!node))
 		return -DROP_INTERNAL;
 	p->parity = *(volatile __u64 *)&node->epoch & 1;
 	p->now = ticks_now();
 	p->slot = device_slot(ctx->ifindex) - 1;
-	if (p->slot == NO_SLOT)
+	if (unlikely(p->slot == NO_SLOT))
 		return direction == DIRECTION_EGRESS ? -DROP_UNKNOWN_SENDER : -DROP_NO_LOCAL_ENDPOINT;
-	if (ctx->vlan_present)
+	if (unlikely(ctx->vlan_present))
 		return -DROP_VLAN_FILTERED;
 	linear = ctx->data_end - ctx->data;
 	/* a sender's stack leaves the headers in the linear part and the payload, be it one byte, out of it: let it be */
-	if (linear < (ctx->protocol == bpf_htons(ETH_P_IP) ? LINEAR_IPV4 : LINEAR_IPV6) && linear < ctx->len)
+	if (unlikely(linear < (ctx->protocol == bpf_htons(ETH_P_IP) ? LINEAR_IPV4 : LINEAR_IPV6) && linear < ctx->len))
 		linear_pull(ctx, LINEAR_WANTED);
 	return 0;
 }
@@ -50,15 +50,15 @@ inline_always int ipv4_from_container(struct __sk_buff *ctx, struct packet *p, s
 {
 	int offset, result;
 
-	if (!config_enable_ipv4)
+	if (unlikely(!config_enable_ipv4))
 		return -DROP_UNSUPPORTED_L3;
 	offset = ipv4_parse(ctx, p);
-	if (offset < 0)
+	if (unlikely(offset < 0))
 		return offset;
 	result = target4_check(&p->destination[12]);
-	if (result < 0)
+	if (unlikely(result < 0))
 		return result;
-	if (halves(p->source)[1] != halves(endpoint->address4)[1])
+	if (unlikely(halves(p->source)[1] != halves(endpoint->address4)[1]))
 		return -DROP_INVALID_SOURCE_IP;
 	return tuple_parse(ctx, p, offset);
 }
@@ -68,16 +68,16 @@ inline_always int ipv6_from_container(struct __sk_buff *ctx, struct packet *p, s
 	void *data, *end;
 	int offset;
 
-	if (!config_enable_ipv6)
+	if (unlikely(!config_enable_ipv6))
 		return -DROP_UNSUPPORTED_L3;
 	offset = ipv6_parse(ctx, p);
-	if (offset < 0)
+	if (unlikely(offset < 0))
 		return offset;
 	if (p->destination[0] == 0xff || !address_equal(p->source, endpoint->address6) || is_unspecified(p->source)) {
 		p->l4_offset = offset;
 		return link6_from_container(ctx);
 	}
-	if (is_unspecified(p->destination) || is_loopback6(p->destination))
+	if (unlikely(is_unspecified(p->destination) || is_loopback6(p->destination)))
 		return -DROP_UNKNOWN_TARGET;
 	data = packet_data(ctx);
 	end = packet_end(ctx);
@@ -94,13 +94,13 @@ inline_always int parse_from_container(struct __sk_buff *ctx, struct packet *p)
 	struct endpoint_info *endpoint = bpf_map_lookup_elem(&cilium_endpoints, &p->slot);
 	struct ethhdr *ethernet = packet_data(ctx);
 
-	if (!endpoint)
+	if (unlikely(!endpoint))
 		return -DROP_INTERNAL;
-	if ((void *)(ethernet + 1) > packet_end(ctx))
+	if (unlikely((void *)(ethernet + 1) > packet_end(ctx)))
 		return -DROP_UNSUPPORTED_L2;
-	if (!mac_equal(ethernet->h_source, endpoint->mac))
+	if (unlikely(!mac_equal(ethernet->h_source, endpoint->mac)))
 		return -DROP_INVALID_SOURCE_MAC;
-	if (ethernet->h_proto == bpf_htons(ETH_P_IP) || ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+	if (likely(ethernet->h_proto == bpf_htons(ETH_P_IP) || ethernet->h_proto == bpf_htons(ETH_P_IPV6))) {
 		int multicast = ethernet->h_dest[0] & 1;
 		int result;
 
@@ -109,7 +109,7 @@ inline_always int parse_from_container(struct __sk_buff *ctx, struct packet *p)
 		else
 			result = ipv6_from_container(ctx, p, endpoint);
 		/* unicast IP to a group of stations: what is not of the link's own protocols is not let in that way */
-		return result == 0 && multicast ? -DROP_INVALID_DESTINATION_MAC : result;
+		return unlikely(result == 0 && multicast) ? -DROP_INVALID_DESTINATION_MAC : result;
 	}
 	if (ethernet->h_proto == bpf_htons(ETH_P_ARP))
 		return arp_from_container(ctx, endpoint);
@@ -119,7 +119,7 @@ inline_always int parse_from_container(struct __sk_buff *ctx, struct packet *p)
 /* An ICMP error from a pod can only be about packets to that pod, which is no router. */
 inline_always int related_from_container(struct packet *p)
 {
-	if (!(p->traits & TRAIT_RELATED) || address_equal(p->source, p->outer_source))
+	if (likely(!(p->traits & TRAIT_RELATED)) || address_equal(p->source, p->outer_source))
 		return 0;
 	return -DROP_INVALID_SOURCE_IP;
 }
@@ -143,12 +143,12 @@ inline_always int source_device_check(struct packet *p, void *address)
  */
 inline_always int fragment_to_container(struct packet *p)
 {
-	return p->traits & TRAIT_FRAGMENT ? source_device_check(p, p->source) : 0;
+	return unlikely(p->traits & TRAIT_FRAGMENT) ? source_device_check(p, p->source) : 0;
 }
 
 inline_always int related_to_container(struct packet *p)
 {
-	return p->traits & TRAIT_RELATED ? source_device_check(p, p->outer_source) : 0;
+	return unlikely(p->traits & TRAIT_RELATED) ? source_device_check(p, p->outer_source) : 0;
 }
 
 inline_always int from_container(struct __sk_buff *ctx, struct packet *p)
@@ -157,23 +157,23 @@ inline_always int from_container(struct __sk_buff *ctx, struct packet *p)
 	int result;
 
 	result = packet_begin(ctx, p, DIRECTION_EGRESS);
-	if (result)
+	if (unlikely(result))
 		return result;
 	own = cell_get(p->slot, p->parity);
-	if (!own || !own->generation)
+	if (unlikely(!own || !own->generation))
 		return -DROP_NO_POLICY;
 	result = parse_from_container(ctx, p);
-	if (result)
+	if (unlikely(result))
 		return result;
 	result = related_from_container(p);
-	if (result)
+	if (unlikely(result))
 		return result;
 	result = flow_find(p, own, 0);
-	if (result > 0 && service_possible(p))
+	if (unlikely(result > 0) && service_possible(p))
 		result = service_decide(ctx);
-	if (result > 0)
+	if (unlikely(result > 0))
 		result = decide_from_container(ctx, p, own);
-	if (result)
+	if (unlikely(result))
 		return result;
 	return deliver_from_container(ctx, p);
 }
@@ -182,17 +182,17 @@ inline_always int ipv4_to_container(struct __sk_buff *ctx, struct packet *p, str
 {
 	int offset, result;
 
-	if (!config_enable_ipv4)
+	if (unlikely(!config_enable_ipv4))
 		return -DROP_UNSUPPORTED_L3;
 	offset = ipv4_parse(ctx, p);
-	if (offset < 0)
+	if (unlikely(offset < 0))
 		return offset;
 	result = target4_check(&p->destination[12]);
-	if (result < 0)
+	if (unlikely(result < 0))
 		return result;
-	if (halves(p->destination)[1] != halves(endpoint->address4)[1])
+	if (unlikely(halves(p->destination)[1] != halves(endpoint->address4)[1]))
 		return -DROP_STALE_IP;
-	if (!source4_valid(&p->source[12]))
+	if (unlikely(!source4_valid(&p->source[12])))
 		return -DROP_INVALID_SOURCE_IP;
 	result = fragment_to_container(p);
 	return result < 0 ? result : tuple_parse(ctx, p, offset);
@@ -203,10 +203,10 @@ inline_always int ipv6_to_container(struct __sk_buff *ctx, struct packet *p, str
 	void *data, *end;
 	int offset, result;
 
-	if (!config_enable_ipv6)
+	if (unlikely(!config_enable_ipv6))
 		return -DROP_UNSUPPORTED_L3;
 	offset = ipv6_parse(ctx, p);
-	if (offset < 0)
+	if (unlikely(offset < 0))
 		return offset;
 	data = packet_data(ctx);
 	end = packet_end(ctx);
@@ -216,7 +216,7 @@ inline_always int ipv6_to_container(struct __sk_buff *ctx, struct packet *p, str
 		p->l4_offset = offset;
 		return link6_to_container(ctx);
 	}
-	if (p->source[0] == 0xff || is_unspecified(p->source) || is_loopback6(p->source))
+	if (unlikely(p->source[0] == 0xff || is_unspecified(p->source) || is_loopback6(p->source)))
 		return -DROP_INVALID_SOURCE_IP;
 	result = fragment_to_container(p);
 	return result < 0 ? result : tuple_parse(ctx, p, offset);
@@ -227,9 +227,9 @@ inline_always int parse_to_container(struct __sk_buff *ctx, struct packet *p)
 	struct endpoint_info *endpoint = bpf_map_lookup_elem(&cilium_endpoints, &p->slot);
 	struct ethhdr *ethernet = packet_data(ctx);
 
-	if (!endpoint)
+	if (unlikely(!endpoint))
 		return -DROP_INTERNAL;
-	if ((void *)(ethernet + 1) > packet_end(ctx))
+	if (unlikely((void *)(ethernet + 1) > packet_end(ctx)))
 		return -DROP_UNSUPPORTED_L2;
 	if (ethernet->h_proto == bpf_htons(ETH_P_IP))
 		return ipv4_to_container(ctx, p, endpoint);
@@ -246,25 +246,25 @@ inline_always int to_container(struct __sk_buff *ctx, struct packet *p)
 	int result;
 
 	result = packet_begin(ctx, p, DIRECTION_INGRESS);
-	if (result)
+	if (unlikely(result))
 		return result;
 	own = cell_get(p->slot, p->parity);
-	if (!own || !own->generation)
+	if (unlikely(!own || !own->generation))
 		return -DROP_NO_POLICY;
 	result = parse_to_container(ctx, p);
-	if (result)
+	if (unlikely(result))
 		return result;
 	result = related_to_container(p);
-	if (result)
+	if (unlikely(result))
 		return result;
 	result = flow_find(p, own, 1);
-	if (result > 0)
+	if (unlikely(result > 0))
 		result = decide_to_container(ctx, p, own);
-	if (result)
+	if (unlikely(result))
 		return result;
 	if (p->rewrite) {
 		result = translate(ctx, p, 0);
-		if (result < 0)
+		if (unlikely(result < 0))
 			return result;
 	}
 	return FINAL(TC_ACT_OK);
@@ -291,7 +291,7 @@ inline_always int egress_drop(struct __sk_buff *ctx, struct packet *p, int resul
 
 inline_always int packet_finish(struct __sk_buff *ctx, struct packet *p, int result, __u32 direction)
 {
-	if (result < 0)
+	if (unlikely(result < 0))
 		return packet_drop(ctx, p, -result, direction);
 	metric_count(METRIC_FORWARDED, direction, ctx->len);
 	return FINAL_ACTION(result);
@@ -303,10 +303,10 @@ int cil_from_container(struct __sk_buff *ctx)
 	struct packet *p = packet_scratch();
 	int result;
 
-	if (!p)
+	if (unlikely(!p))
 		return TC_ACT_SHOT;
 	result = from_container(ctx, p);
-	if (result < 0)
+	if (unlikely(result < 0))
 		return egress_drop(ctx, p, result);
 	return packet_finish(ctx, p, result, DIRECTION_EGRESS);
 }
@@ -316,7 +316,7 @@ int cil_to_container(struct __sk_buff *ctx)
 {
 	struct packet *p = packet_scratch();
 
-	if (!p)
+	if (unlikely(!p))
 		return TC_ACT_SHOT;
 	return packet_finish(ctx, p, to_container(ctx, p), DIRECTION_INGRESS);
 }

@@ -75,13 +75,17 @@ export function decodeFlow(key: FlowKey, flow: Flow): FlowEntry {
 }
 
 function serviceOf(flow: Flow): { service?: FlowService } {
-  const base = { id: flow.rewriteId, hairpin: (flow.flags & FLOW_FLAG.HAIRPIN) !== 0, ...((flow.flags & FLOW_FLAG.PORT) !== 0 && { otherPort: flow.otherPort }) };
+  const base = {
+    id: flow.rewriteId,
+    backend: flow.state >>> FLOW_BACKEND_SHIFT,
+    hairpin: (flow.flags & FLOW_FLAG.HAIRPIN) !== 0,
+    ...((flow.flags & FLOW_FLAG.PORT) !== 0 && { otherPort: flow.otherPort }),
+  };
   if ((flow.flags & FLOW_FLAG.SERVICE) !== 0) {
-    const words = new DataView(flow.rewriteAddress.buffer, flow.rewriteAddress.byteOffset);
-    return { service: { ...base, side: 'request', backend: words.getUint32(0, true), backendGeneration: words.getUint32(4, true) } };
+    return { service: { ...base, side: 'request', backendGeneration: flow.backendGeneration } };
   }
   if ((flow.flags & FLOW_FLAG.REPLY_REWRITE) === 0) return {};
-  return { service: { ...base, side: 'reply', backend: flow.state >>> FLOW_BACKEND_SHIFT, frontend: { ip: ipFromKey16(flow.rewriteAddress), port: flow.rewritePort } } };
+  return { service: { ...base, side: 'reply', frontend: { ip: ipFromKey16(flow.rewriteAddress), port: flow.rewritePort } } };
 }
 
 function endOf(key: FlowKey, flow: Flow, end: 0 | 1): FlowEnd {

@@ -84,7 +84,7 @@ describe('flows', () => {
     const key = { address0: key16('10.0.0.1'), address1: key16('10.0.0.2'), port0: 80, port1: 40_000, protocol: 6, kind: 0, requester: 0 };
     const value = {
       decision: DECISION_ALLOWED | (5n << 30n) | 3n, generation: [1, 2], end: [8, FLOW_REMOTE + 3], identity: [300, 2], lastSeen: 2, state: FLOW_STATE.FIN_1 | FLOW_STATE.CONFIRMED,
-      began: 1, reserved: 0, flags: 0, rewriteAddress: new Uint8Array(16), rewritePort: 0, rewriteId: 0, otherPort: 0, line: new Uint8Array(38),
+      began: 1, reserved: 0, flags: 0, rewriteAddress: new Uint8Array(16), rewritePort: 0, rewriteId: 0, otherPort: 0, backendGeneration: 0, line: new Uint8Array(34),
     };
     expect(decodeFlow(decodeBytes(flowKey, encodeBytes(flowKey, key)), decodeBytes(flow, encodeBytes(flow, value)))).toMatchObject({
       source: { ip: { text: '10.0.0.2' }, port: 40_000, slot: undefined, revision: 5 },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { absolute, formatTable, relative } from '../src/result.ts';
-import { median, percentile, rounded } from '../src/statistics.ts';
+import { median, percentile, rounded, trimmedMean } from '../src/statistics.ts';
 
 describe('statistics', () => {
   it('takes the nearest rank', () => {
@@ -8,6 +8,12 @@ describe('statistics', () => {
     expect(percentile([1, 2, 3, 4], 0.99)).toBe(4);
     expect(percentile([5], 0)).toBe(5);
     expect(() => median([])).toThrow(RangeError);
+  });
+
+  it('leaves out what lies at either end', () => {
+    expect(trimmedMean([100, 1, 2, 3, 4, 5, 6, 7, 8, -50], 0.1)).toBe(4.5);
+    expect(trimmedMean([1, 2], 0.1)).toBe(1.5);
+    expect(() => trimmedMean([], 0.1)).toThrow(RangeError);
   });
 
   it('keeps four digits', () => {

@@ -69,6 +69,9 @@ export const DECISION_AUDITED = 2305843009213693952n;
 /** FLOW_BACKEND_SHIFT of the programs' headers. */
 export const FLOW_BACKEND_SHIFT = 8;
 
+/** FLOW_STATES of the programs' headers. */
+export const FLOW_STATES = 255;
+
 /** MAX_FRAGMENTS of the programs' headers. */
 export const MAX_FRAGMENTS = 8192;
 

@@ -265,22 +265,23 @@ export interface Flow {
   readonly began: number;
   readonly reserved: number;
   readonly flags: number;
-  readonly rewritePort: number;
-  readonly rewriteId: number;
+  readonly backendGeneration: number;
   readonly identity: readonly number[];
   readonly rewriteAddress: Uint8Array;
+  readonly rewritePort: number;
+  readonly rewriteId: number;
   readonly otherPort: number;
   readonly line: Uint8Array;
 }
 
 /** Codec of struct flow. */
 export const flow: Codec<Flow> = /* @__PURE__ */ struct(
-  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], lastSeen: [u32, 24], state: [u32, 28], began: [u8, 32], reserved: [u8, 33], flags: [u16, 34], rewritePort: [be16, 36], rewriteId: [u16, 38], identity: [array(u32, 2), 40], rewriteAddress: [bytes(16), 48], otherPort: [be16, 64], line: [bytes(38), 66] },
+  { decision: [u64, 0], generation: [array(u32, 2), 8], end: [array(u32, 2), 16], lastSeen: [u32, 24], state: [u32, 28], began: [u8, 32], reserved: [u8, 33], flags: [u16, 34], backendGeneration: [u32, 36], identity: [array(u32, 2), 40], rewriteAddress: [bytes(16), 48], rewritePort: [be16, 64], rewriteId: [u16, 66], otherPort: [be16, 68], line: [bytes(34), 70] },
   104,
 );
 
 /** Byte offsets within struct flow. */
-export const flowOffsets = { decision: 0, generation: 8, end: 16, lastSeen: 24, state: 28, began: 32, reserved: 33, flags: 34, rewritePort: 36, rewriteId: 38, identity: 40, rewriteAddress: 48, otherPort: 64, line: 66 } as const;
+export const flowOffsets = { decision: 0, generation: 8, end: 16, lastSeen: 24, state: 28, began: 32, reserved: 33, flags: 34, backendGeneration: 36, identity: 40, rewriteAddress: 48, rewritePort: 64, rewriteId: 66, otherPort: 68, line: 70 } as const;
 
 /** struct flow_key, 40 bytes. */
 export interface FlowKey {

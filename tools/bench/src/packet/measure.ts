@@ -1,4 +1,4 @@
-import { median, percentile } from '../statistics.ts';
+import { trimmedMean } from '../statistics.ts';
 import type { WrappedProgram } from './wrapped-program.ts';
 
 /** One thing to measure: the program under test, its twin that calls nothing, and what surrounds a burst. */
@@ -17,9 +17,16 @@ export interface PacketCase {
   readonly dispose?: () => void;
 }
 
+/** Nanoseconds per packet of two bursts side by side, one through the program and one through its empty twin. */
+export interface BurstPair {
+  readonly loaded: number;
+  readonly empty: number;
+}
+
 /** Nanoseconds per packet, net of the empty program. */
 export interface PacketCost {
-  readonly median: number;
+  /** The mean without the tenth of pairs at either end. */
+  readonly typical: number;
   readonly minimum: number;
   readonly bursts: number;
 }
@@ -32,21 +39,16 @@ export const BURST = 20_000;
  * one beside a burst of its empty twin, which goes first in every other round: what a burst finds (caches, the clock
  * rate after `prepare`) then costs both alike. What counts is the difference within a pair.
  */
-export async function measureInterleaved(cases: readonly PacketCase[], rounds: number, progress: (round: number) => void): Promise<Map<string, PacketCost>> {
-  const samples = new Map<string, { loaded: number[]; empty: number[] }>(cases.map(({ name }) => [name, { loaded: [], empty: [] }]));
+export async function measureInterleaved(cases: readonly PacketCase[], rounds: number): Promise<Map<string, BurstPair[]>> {
+  const pairs = new Map<string, BurstPair[]>(cases.map(({ name }) => [name, []]));
   for (const each of cases) await runCase(each, true);
   for (let round = 0; round < rounds; round++) {
-    progress(round);
-    for (const each of cases) {
-      const { loaded, empty } = await runCase(each, round % 2 === 0);
-      samples.get(each.name)?.loaded.push(loaded);
-      samples.get(each.name)?.empty.push(empty);
-    }
+    for (const each of cases) pairs.get(each.name)?.push(await runCase(each, round % 2 === 0));
   }
-  return new Map([...samples].map(([name, { loaded, empty }]) => [name, cost(loaded, empty)]));
+  return pairs;
 }
 
-async function runCase({ name, program, empty, verdict, prepare, verify }: PacketCase, emptyFirst: boolean): Promise<{ loaded: number; empty: number }> {
+async function runCase({ name, program, empty, verdict, prepare, verify }: PacketCase, emptyFirst: boolean): Promise<BurstPair> {
   await prepare?.();
   const before = emptyFirst ? empty.burst(BURST) : undefined;
   const burst = program.burst(BURST);
@@ -56,10 +58,17 @@ async function runCase({ name, program, empty, verdict, prepare, verify }: Packe
   return { loaded: burst.nanoseconds, empty: without.nanoseconds };
 }
 
-function cost(loaded: readonly number[], empty: readonly number[]): PacketCost {
+/** The share of pairs that is left out at either end. */
+const CUT = 0.1;
+
+/**
+ * What the pairs of a case come to. A mean, because a machine whose clock has two speeds gives two heaps of figures, and
+ * a median jumps from one to the other.
+ */
+export function packetCost(pairs: readonly BurstPair[]): PacketCost {
   return {
-    median: median(loaded.map((nanoseconds, round) => nanoseconds - (empty[round] ?? 0))),
-    minimum: percentile(loaded, 0) - percentile(empty, 0),
-    bursts: loaded.length,
+    typical: trimmedMean(pairs.map(({ loaded, empty }) => loaded - empty), CUT),
+    minimum: Math.min(...pairs.map(({ loaded }) => loaded)) - Math.min(...pairs.map(({ empty }) => empty)),
+    bursts: pairs.length,
   };
 }

@@ -5,14 +5,12 @@ import { join } from 'node:path';
 import { ip } from './pods.ts';
 import { buildCases } from './cases.ts';
 import { buildServiceCases } from './service-cases.ts';
-import { measureInterleaved, type PacketCost } from './measure.ts';
+import { measureInterleaved, type BurstPair } from './measure.ts';
 
-/** What one case cost, as it travels to the parent process. */
-export interface MeasuredCase extends PacketCost {
-  readonly name: string;
-}
+/** The bursts of each case by name, as they travel to the parent process. */
+export type MeasuredCases = [name: string, pairs: BurstPair[]][];
 
-const ROUNDS = 80;
+const ROUNDS = 20;
 
 /** Which cases are measured together. */
 export type Suite = keyof typeof SUITES;
@@ -23,12 +21,9 @@ export async function packetChild(suite: string, wrapper: string): Promise<void>
   const bpffs = mountBpffs();
   ip('link set lo up');
   await using stage = await SUITES[suite as Suite]({ wrapper, bpffs });
-  const costs = await measureInterleaved(stage.cases, ROUNDS, (round) => {
-    if (round % 20 === 0) console.error(`packets: round ${round} of ${ROUNDS}`);
-  });
-  for (const [name, { minimum, median }] of costs) console.error(`packets: ${name}: median ${median.toFixed(1)} ns, minimum ${minimum.toFixed(1)} ns`);
+  const measured: MeasuredCases = [...(await measureInterleaved(stage.cases, ROUNDS))];
   await stage.check();
-  console.log(JSON.stringify([...costs].map(([name, cost]): MeasuredCase => ({ name, ...cost }))));
+  console.log(JSON.stringify(measured));
 }
 
 /** A bpffs of this process's mount namespace, on a folder nobody else sees. */

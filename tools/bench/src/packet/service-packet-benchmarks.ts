@@ -1,6 +1,6 @@
 import type { BenchContext, Benchmark } from '../benchmark.ts';
-import { relative, type BenchResult } from '../result.ts';
-import { measureInNamespace, UNIT } from './packet-benchmarks.ts';
+import type { BenchResult } from '../result.ts';
+import { measureSuite, relativeCost, UNIT } from './packet-benchmarks.ts';
 
 /** An established packet from pod to pod on the node that has the services. */
 export const LOCAL_BESIDE_SERVICES = 'pod to pod, established, 10,000 services on the node';
@@ -15,16 +15,6 @@ export const servicePacketBenchmarks: Benchmark = {
 };
 
 async function run({ wanted, progress, signal }: BenchContext): Promise<BenchResult[]> {
-  const measured = await measureInNamespace('services', progress, signal);
-  const cost = (name: string): number => {
-    const found = measured.find((each) => each.name === name);
-    if (found === undefined) throw new Error(`measuring packets: ${name} is missing`);
-    return found.median;
-  };
-  return measured
-    .filter(({ name }) => wanted(name) && servicePacketBenchmarks.names.includes(name))
-    .map(({ name, median, bursts }) => {
-      const baseline = AGAINST_LOCAL.includes(name) ? LOCAL_BESIDE_SERVICES : UNIT;
-      return relative({ name, value: median, unit: 'ns', baseline: { name: baseline, value: cost(baseline) }, n: bursts });
-    });
+  const costs = await measureSuite('services', progress, signal);
+  return servicePacketBenchmarks.names.filter((name) => wanted(name)).map((name) => relativeCost(costs, name, AGAINST_LOCAL.includes(name) ? LOCAL_BESIDE_SERVICES : UNIT));
 }
