@@ -40,7 +40,7 @@ export type {
 export { defineService, serviceName } from './model/service.ts';
 export { formatFrontend } from './plan/frontend-plan.ts';
 export type { LoadBalancerLimits, LoadBalancerOptions } from './plan/options.ts';
-export { DEFAULT_LIMITS } from './plan/options.ts';
+export { DEFAULT_LIMITS, MOST } from './plan/options.ts';
 export type { LoadBalancerProblem, ProblemCode } from './plan/problem.ts';
 export { formatProblem } from './plan/problem.ts';
 export type { ConsideredBackend, Explanation } from './select/explain.ts';

@@ -1,11 +1,12 @@
 import { cidrContains, parseCidr } from '@cilium-ts/core';
 import type { Cidr, IpAddress, Logger } from '@cilium-ts/core';
 import type { EndedBackend, GuardedService, ServiceApplyReport, Services as KernelServices } from '@cilium-ts/datapath-programs';
-import { createLoadBalancer, DEFAULT_LIMITS } from '@cilium-ts/loadbalancer';
+import { createLoadBalancer, MOST } from '@cilium-ts/loadbalancer';
 import type { LoadBalancer } from '@cilium-ts/loadbalancer';
 import type { PolicyDirectory } from '@cilium-ts/policy-model';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { runWords } from '../config/map-sizes.ts';
 import type { Settings } from '../config/options.ts';
 import type { EndpointTable } from '../endpoint/endpoint-table.ts';
 import type { Failpoint } from '../lifecycle/failpoint.ts';
@@ -61,7 +62,7 @@ const openModel = ({ values, writer }: OpenServicesDeps): LoadBalancer => {
     algorithm: values['bpf-lb-algorithm'], maglevTableSize: values['bpf-lb-maglev-table-size'], hashSeed: values['bpf-lb-maglev-hash-seed'],
     nodePortRange: { first: low, last: high }, ipv4: values['enable-ipv4'], ipv6: values['enable-ipv6'], mode: values['bpf-lb-mode'],
     sessionAffinity: values['enable-session-affinity'], sourceRangeAllTypes: values['bpf-lb-source-range-all-types'],
-    limits: { services: Math.min(values['bpf-lb-map-max'], DEFAULT_LIMITS.services), frontends: 2 * values['bpf-lb-map-max'], backends: values['bpf-lb-backend-map-max'] - 1 },
+    limits: { services: Math.min(values['bpf-lb-map-max'], MOST.services), frontends: 2 * values['bpf-lb-map-max'], backends: values['bpf-lb-backend-map-max'] - 1, runs: 2 * runWords(values) },
   });
   const { services, backends } = writer.restored;
   balancer.restore({ services: [...services.values()], backends: [...backends.values()] });

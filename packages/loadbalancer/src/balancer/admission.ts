@@ -58,7 +58,7 @@ function admit(planned: PlannedRecord, state: ServiceState, shared: Shared, find
   }
   const id = held?.id ?? obtainId(planned, key, shared);
   if (id === undefined) {
-    findings.push({ ...servicesFull(), frontend });
+    findings.push({ ...servicesFull(shared.settings), frontend });
     return undefined;
   }
   const wish = planned.frontend.id;

@@ -71,7 +71,7 @@ export function buildService(state: ServiceState, shared: Shared): void {
     for (const record of group) putRecord(record, pool, state, shared);
   }
   releasePools(state, shared, (key) => groups.has(key));
-  if (!holdWildcards(state, shared)) findings.push(wildcardsFull());
+  if (!holdWildcards(state, shared)) findings.push(wildcardsFull(shared.settings));
   state.recordFindings = findings;
 }
 

@@ -1,5 +1,7 @@
 import type { PlannedRecord } from '../plan/frontend-plan.ts';
 import { formatFrontend } from '../plan/frontend-plan.ts';
+import type { Settings } from '../plan/options.ts';
+import { MOST } from '../plan/options.ts';
 import type { Finding } from '../plan/problem.ts';
 import type { Claims } from './claims.ts';
 import { poolKey } from './pool.ts';
@@ -39,9 +41,10 @@ function sctpPort({ frontend }: PlannedRecord): Finding {
 }
 
 /** No id is left. */
-export function servicesFull(): Finding {
+export function servicesFull({ limits }: Settings): Finding {
   const message = 'no id is left for this frontend: the map of services is full';
-  return { code: 'services-full', message, remedy: 'raise bpf-lb-map-max (65,535 at most have ids), remove services, or spread them over more nodes by node exposure' };
+  const raise = limits.services < MOST.services ? 'raise bpf-lb-map-max (65,535 at most have ids), ' : '65,535 is the most that a node can have: ';
+  return { code: 'services-full', message, remedy: `${raise}remove services, or spread them over more nodes by node exposure` };
 }
 
 /** Source ranges have no place. */
@@ -57,7 +60,7 @@ export function idTaken(wish: number, id: number): Finding {
 }
 
 /** Wildcards have no place. */
-export function wildcardsFull(): Finding {
+export function wildcardsFull({ limits }: Settings): Finding {
   const message = 'other ports of its addresses are not refused: the map of frontends is full';
-  return { code: 'services-full', severity: 'warning', message, remedy: 'raise bpf-lb-map-max, or remove services' };
+  return { code: 'services-full', severity: 'warning', message, remedy: limits.frontends < MOST.frontends ? 'raise bpf-lb-map-max, or remove services' : 'remove services' };
 }

@@ -5,6 +5,7 @@ import type { Candidate } from '../plan/candidates.ts';
 import { candidatesOf } from '../plan/candidates.ts';
 import type { Choice } from '../plan/choose.ts';
 import { chooseBackends } from '../plan/choose.ts';
+import { MOST } from '../plan/options.ts';
 import type { PlannedRecord } from '../plan/frontend-plan.ts';
 import { isExternal } from '../plan/frontend-plan.ts';
 import type { Finding } from '../plan/problem.ts';
@@ -72,7 +73,7 @@ export function refreshPool(pool: Pool, state: ServiceState, shared: Shared): vo
   dropMissing(pool, candidates, shared);
   let homeless = 0;
   for (const candidate of candidates) if (!placeMember(pool, candidate, shared)) homeless++;
-  if (homeless > 0) findings.push(backendsFull(homeless, candidates.length));
+  if (homeless > 0) findings.push(backendsFull(homeless, candidates.length, shared));
   const chosen = poolChoice(candidates, state, shared).chosen.filter(({ key }) => pool.members.has(key));
   setRun(pool, makeRun(pool, chosen, findings, shared), shared);
   pool.findings = findings;
@@ -136,9 +137,9 @@ function setRun(pool: Pool, run: Uint32Array, shared: Shared): void {
   shared.store.putPool({ id: pool.id, run });
 }
 
-function backendsFull(homeless: number, all: number): Finding {
+function backendsFull(homeless: number, all: number, { settings: { limits } }: Shared): Finding {
   const message = `${homeless} of ${all} backends have no place: the map of backends is full`;
-  return { code: 'backends-full', message, remedy: 'raise bpf-lb-backend-map-max, or remove backends' };
+  return { code: 'backends-full', message, remedy: limits.backends < MOST.backends ? 'raise bpf-lb-backend-map-max, or remove backends' : 'remove backends: no node can have more' };
 }
 
 function runsFull(consequence: string): Finding {

@@ -1,6 +1,7 @@
 import type { Protocol } from '../model/protocol.ts';
 import { WILDCARD_IDS } from '../model/records.ts';
 import type { Settings } from '../plan/options.ts';
+import { MOST } from '../plan/options.ts';
 import type { Claims } from './claims.ts';
 import { createClaims } from './claims.ts';
 import type { CyclicIds } from './cyclic-ids.ts';
@@ -45,7 +46,7 @@ export interface Shared {
 export function createShared(settings: Settings, isUnhealthy: Shared['isUnhealthy']): Shared {
   const { services, backends, runs } = settings.limits;
   const zones = new Map<string, number>();
-  const serviceIds = createCyclicIds(1, 65535, services);
+  const serviceIds = createCyclicIds(1, MOST.services, services);
   return {
     settings,
     store: createRecordStore(),
@@ -55,7 +56,8 @@ export function createShared(settings: Settings, isUnhealthy: Shared['isUnhealth
     wildcardIds: createCyclicIds(WILDCARD_IDS, 2 * WILDCARD_IDS),
     // A pool has at least one frontend: sixteen times as many ids as there may be pools.
     poolIds: createCyclicIds(1, 0xfffff),
-    backendIds: createCyclicIds(1, 131071, backends),
+    // No higher than the limit: an index is a place in the kernel's map, which has just so many.
+    backendIds: createCyclicIds(1, backends),
     runs: createRunSpace(runs),
     byFrontend: new Map(),
     wildcards: new Map(),

@@ -20,6 +20,12 @@ export interface LoadBalancerLimits {
   readonly sourceRanges: number;
 }
 
+/**
+ * The most that any limit can be: ids of services have 16 bits in a flow's entry, indexes of backends 24
+ * (FLOW_BACKEND_SHIFT of bpf/lib/flows.h), offsets of runs 32; id and index 0 stand for none.
+ */
+export const MOST: LoadBalancerLimits = { services: 65535, frontends: 131072, backends: 2 ** 24 - 1, runs: 2 ** 31, sourceRanges: 2 ** 31 };
+
 /** The sizes of the maps of bpf/lib/services.h. */
 export const DEFAULT_LIMITS: LoadBalancerLimits = { services: 65535, frontends: 65536, backends: 131071, runs: 2097152, sourceRanges: 65536 };
 
@@ -52,6 +58,7 @@ export interface LoadBalancerOptions {
   readonly externalClusterIp?: boolean;
   /** The only prefixes whose addresses local redirect policies may name; all when empty (`lrp-address-matcher-cidrs`). */
   readonly redirectCidrs?: readonly (Cidr | string)[];
+  /** As many as the maps of this node hold; {@link DEFAULT_LIMITS} unless given, {@link MOST} at most. */
   readonly limits?: Partial<LoadBalancerLimits>;
 }
 
@@ -96,13 +103,21 @@ export function settingsOf(options: LoadBalancerOptions): Settings {
     sourceRangeAllTypes: options.sourceRangeAllTypes ?? false,
     externalClusterIp: options.externalClusterIp ?? false,
     redirectCidrs: (options.redirectCidrs ?? []).map(cidrOption),
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: limitsOf(options.limits),
   };
 }
 
 /** Whether the number is a port: 1–65535. */
 export function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65535;
+}
+
+function limitsOf(given: Partial<LoadBalancerLimits> = {}): LoadBalancerLimits {
+  const limits = { ...DEFAULT_LIMITS, ...given };
+  for (const [name, limit] of Object.entries(limits) as [keyof LoadBalancerLimits, number][]) {
+    if (!Number.isInteger(limit) || limit < 0 || limit > MOST[name]) throw new RangeError(`limits.${name}: expected a whole number from 0 to ${MOST[name]}, got ${limit}`);
+  }
+  return limits;
 }
 
 function tableSizeOf(size: number = DEFAULT_MAGLEV_TABLE_SIZE): number {

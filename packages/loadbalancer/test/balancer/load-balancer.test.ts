@@ -34,14 +34,14 @@ describe('restore', () => {
     const balancer = createLoadBalancer({ ...options, limits: { services: 2, backends: 2 } });
     balancer.restore({
       services: [found, { ...found, id: 10, address: ip('10.96.0.9') }],
-      backends: [{ index: 30, pool: 4, address: ip('10.0.1.1'), port: 8080, protocol: 6 }],
+      backends: [{ index: 2, pool: 4, address: ip('10.0.1.1'), port: 8080, protocol: 6 }],
     });
     balancer.upsertService('a', defineService({ name: 'a', frontends: [frontend('10.96.0.1')] }));
     balancer.setEndpoints('a-1', slice('a', '10.0.1.2', '10.0.1.1'));
     balancer.upsertService('b', defineService({ name: 'b', frontends: [frontend('10.96.0.2')], wildcard: false }));
     const { services, backends } = balancer.records();
     expect(services.get(9)?.pool).toBe(4);
-    expect(backends.get(30)?.address.text).toBe('10.0.1.1');
+    expect(backends.get(2)?.address.text).toBe('10.0.1.1');
     expect(balancer.problems().map(({ code, key }) => `${key} ${code}`)).toEqual(['b services-full']);
     balancer.releaseUnclaimed();
     expect(balancer.problems()).toEqual([]);
@@ -92,12 +92,34 @@ describe('work', () => {
   });
 });
 
+describe('a small map of backends', () => {
+  test('has an index for as many as it holds, however often they are replaced', () => {
+    const balancer = createLoadBalancer({ ...options, limits: { backends: 3 } });
+    balancer.upsertService('a', defineService({ name: 'a', frontends: [frontend('10.96.0.1')] }));
+    for (let round = 0; round < 5; round++) {
+      balancer.setEndpoints('a-1', slice('a', `10.0.${round}.1`, `10.0.${round}.2`));
+      expect(balancer.problems()).toEqual([]);
+      expect([...balancer.records().backends.keys()].every((index) => index >= 1 && index <= 3)).toBe(true);
+    }
+  });
+});
+
+describe('a limit that no map can pass', () => {
+  test('is not to be raised, and that is said', () => {
+    const balancer = createLoadBalancer({ ...options, limits: { services: 65_535 } });
+    for (let at = 0; at < 65_536; at++) balancer.upsertService(`s${at}`, defineService({ name: `s${at}`, frontends: [frontend(`10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`)], wildcard: false }));
+    expect(balancer.problems().map(({ code, remedy }) => `${code}: ${remedy}`)).toEqual(['services-full: 65,535 is the most that a node can have: remove services, or spread them over more nodes by node exposure']);
+  });
+});
+
 describe('misuse', () => {
   test.each<[Partial<LoadBalancerOptions>, RegExp]>([
     [{ nodeName: '' }, /^nodeName: /],
     [{ maglevTableSize: 1000 }, /^maglevTableSize: expected one of 251, /],
     [{ hashSeed: 'short' }, /^hashSeed: expected base64 of 12 bytes/],
     [{ nodePortRange: { first: 3, last: 2 } }, /^nodePortRange: expected two ports/],
+    [{ limits: { backends: 2 ** 24 } }, /^limits.backends: expected a whole number from 0 to 16777215, got 16777216$/],
+    [{ limits: { services: -1 } }, /^limits.services: expected a whole number/],
     [{ redirectCidrs: ['10.0.0.0/40'] }, /^redirectCidrs: "10.0.0.0\/40" is not a prefix/],
   ])('of option %j throws', (wrong, message) => {
     expect(() => createLoadBalancer({ ...options, ...wrong })).toThrow(message);
