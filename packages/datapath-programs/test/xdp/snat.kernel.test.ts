@@ -6,7 +6,8 @@ import { ANYWHERE, CLIENT, datagram, FAMILIES, FAR, filled, frame, ONE, openScen
 
 let scene: Scene;
 beforeAll(async () => {
-  scene = await openScene({ nat_seed: 7 });
+  // no connection may time out while thousands are opened, however slow the machine
+  scene = await openScene({ nat_seed: 7, timeout_tcp_syn: 3600 });
 });
 beforeEach(() => scene.reset());
 afterAll(() => scene[Symbol.dispose]());
