@@ -78,6 +78,16 @@ __attribute__((noinline)) int ipv4_options(struct __sk_buff *ctx, __u32 length)
 	return position >= length ? 0 : -DROP_IP_OPTIONS;
 }
 
+/*
+ * An offset as the verifier can add it to a pointer. The compiler, which knows its bounds, would leave the mask out; Linux
+ * 6.1 loses them on the way.
+ */
+inline_always __u32 offset_bound(__u32 offset)
+{
+	asm volatile("" : "+r"(offset));
+	return offset & 0x3ff;
+}
+
 inline_always int tcp_parse(struct packet *p, __u8 *l4, void *end, __u32 offset)
 {
 	__u32 flags, header;
@@ -169,7 +179,7 @@ static __attribute__((noinline)) int ports_parse_rare(struct __sk_buff *ctx, str
 {
 	int result;
 
-	offset &= 0x3ff;
+	offset = offset_bound(offset);
 	p->l4_offset = offset;
 	if (p->traits & TRAIT_LATER_FRAGMENT) {
 		p->l4_header = 0;
@@ -191,7 +201,7 @@ inline_always int ports_parse(struct __sk_buff *ctx, struct packet *p, __u32 off
 	void *data = packet_data(ctx), *end = packet_end(ctx);
 
 	if (likely(!(p->traits & TRAIT_FRAGMENT))) {
-		offset &= 0x3ff;
+		offset = offset_bound(offset);
 		p->l4_offset = offset;
 		if (likely(p->protocol == IPPROTO_TCP))
 			return tcp_parse(p, data + offset, end, offset);
