@@ -22,7 +22,7 @@ const notFound = (id: number, action: string): AgentError => new AgentError('not
 
 /** One service by its number. Throws AgentError `not-found`. */
 export const getService = (deps: ServiceApiDeps, id: number): Service => {
-  const found = viewServices(deps).find(({ spec, status }) => spec.id === id || status.realized.id === id);
+  const found = id === 0 ? undefined : viewServices(deps).find(({ spec, status }) => spec.id === id || status.realized.id === id);
   if (!found) throw notFound(id, 'get');
   return found;
 };

@@ -1,4 +1,5 @@
-import type { Service, ServiceFileStatus, ServiceRequest, ServiceSpec, Status } from '@cilium-ts/agent-api';
+import type { Service, ServiceFileStatus, ServiceSpec, Status } from '@cilium-ts/agent-api';
+import { parseIp } from '@cilium-ts/core';
 import type { ServiceApplyReport } from '@cilium-ts/datapath-programs';
 import { formatProblem } from '@cilium-ts/loadbalancer';
 import type { LoadBalancer, LoadBalancerProblem, ServiceIssue, ServiceView } from '@cilium-ts/loadbalancer';
@@ -24,12 +25,22 @@ export interface ServiceSources {
 /** Problems that are shown in full. */
 const SHOWN = 10;
 
-/** What stands in the way of services, by key of the service and by id. */
+const problemText = ({ severity, message, remedy }: LoadBalancerProblem): string => `${severity === 'warning' ? 'warning: ' : ''}${message} (${remedy})`;
+
+/**
+ * What stands in the way of a frontend: what is said of the whole service, or of this one; errors first, then what is only
+ * worth a thought. What the kernel had no room for goes by the number.
+ */
 const problemIndex = (problems: readonly LoadBalancerProblem[], report: ServiceApplyReport | undefined) => {
-  const byKey = new Map<string, string>();
-  for (const { key, severity, message, remedy } of problems) if (severity === 'error') byKey.set(key, `${byKey.has(key) ? `${byKey.get(key)}; ` : ''}${message} (${remedy})`);
+  const byKey = new Map<string, LoadBalancerProblem[]>();
+  for (const problem of problems) byKey.set(problem.key, [...(byKey.get(problem.key) ?? []), problem]);
   const byId = new Map((report?.failures ?? []).map(({ id, message }) => [id, message] as const));
-  return (key: string, id: number): string | undefined => byKey.get(key) ?? byId.get(id);
+  return (key: string, id: number, frontend: ServiceSpec['frontend-address']): string | undefined => {
+    const text = frontendText({ 'frontend-address': { ...frontend, ip: parseIp(frontend.ip)?.text ?? frontend.ip } });
+    const own = (byKey.get(key) ?? []).filter((problem) => problem.frontend === undefined || problem.frontend === text);
+    const texts = [...own.filter(({ severity }) => severity === 'error').map(problemText), ...(byId.has(id) ? [byId.get(id)!] : []), ...own.filter(({ severity }) => severity === 'warning').map(problemText)];
+    return texts.length === 0 ? undefined : texts.join('; ');
+  };
 };
 
 /** What was asked for over the API. */
@@ -56,11 +67,12 @@ const realized = ({ spec, affinityTimeout, algorithm, sourceRanges, sourceRangeP
 /** The services as the API shows them, all or those of one key. */
 export const viewServices = ({ balancer, table, api, commits }: ServiceSources, key?: string): Service[] => {
   const problemOf = problemIndex(balancer.problems(key), commits.report);
-  const shown = balancer.services(key).map((view): Service => {
+  // What of the API is not in force follows below, under the number that it asked for.
+  const shown = balancer.services(key).filter((view) => view.spec.id !== 0 || apiServiceId(view.key) === undefined).map((view): Service => {
     const id = apiServiceId(view.key);
     const record = id === undefined ? undefined : api.all().get(id);
     const real = realized(view, record);
-    const problem = problemOf(view.key, view.spec.id);
+    const problem = problemOf(view.key, view.spec.id, real['frontend-address']);
     return { spec: record && view.spec['frontend-address'].scope === 'external' ? requested(record) : real, status: { realized: real, source: sourceText(table, view.key), ...(problem !== undefined && { problem }) } };
   });
   // What has no place in the kernel at all is shown too.
@@ -68,7 +80,7 @@ export const viewServices = ({ balancer, table, api, commits }: ServiceSources, 
   for (const record of api.all().values()) {
     const own = apiServiceKey(record.id);
     if (there.has(record.id) || (key !== undefined && key !== own)) continue;
-    shown.push({ spec: requested(record), status: { realized: { ...requested(record), 'backend-addresses': [] }, source: 'api', problem: problemOf(own, record.id) ?? 'it is not in force' } });
+    shown.push({ spec: requested(record), status: { realized: { ...requested(record), 'backend-addresses': [] }, source: 'api', problem: problemOf(own, record.id, requested(record)['frontend-address']) ?? 'it is not in force' } });
   }
   return shown;
 };
@@ -90,14 +102,16 @@ export const viewFiles = (folder: string, files: ServiceFiles | undefined): Serv
 /** How the load balancer fares. */
 export const serviceStatus = ({ balancer, api, files, commits: { report, stats }, health }: ServiceSources): Status => {
   if (stats.lastError !== undefined) return { state: 'Failure', msg: stats.lastError };
+  const found = balancer.problems();
   const problems = [
     ...(files?.problems() ?? []), ...api.problems(), ...health.problems(),
-    ...balancer.problems().filter(({ severity }) => severity === 'error').map(formatProblem),
+    ...found.filter(({ severity }) => severity === 'error').map(formatProblem),
     ...(report?.failures ?? []).map(({ id, message, effect }) => `service ${id}: ${message} (${effect})`),
   ];
   if (problems.length > 0) return { state: 'Warning', msg: [...problems.slice(0, SHOWN), ...(problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [])].join('\n') };
-  return { state: 'Ok' };
+  const questionable = new Set(found.map(({ key }) => key)).size;
+  return questionable === 0 ? { state: 'Ok' } : { state: 'Ok', msg: `${questionable} ${questionable === 1 ? 'service has a warning' : 'services have warnings'}; \`cilium service list\` shows them` };
 };
 
 /** What of a request identifies the frontend, for messages. */
-export const frontendText = ({ 'frontend-address': { ip, port, protocol = 'TCP' } }: ServiceRequest): string => `${ip.includes(':') ? `[${ip}]` : ip}:${port}/${protocol}`;
+export const frontendText = ({ 'frontend-address': { ip, port, protocol = 'TCP' } }: { readonly 'frontend-address': { readonly ip: string; readonly port: number; readonly protocol?: string | undefined } }): string => `${ip.includes(':') ? `[${ip}]` : ip}:${port}/${protocol}`;

@@ -144,3 +144,16 @@ describe('a backend that has gone', () => {
     expect(await reach(4, 'TCP')).toBe('ok');
   });
 });
+
+describe.each([[4, 'IPv6 only', '--enable-ipv4=false'], [6, 'IPv4 only', '--enable-ipv6=false']] as const)('a service with IPv%s on a node with %s', (family, _, flag) => {
+  it('is listed with what is wrong, in the status too; one of the other family works', async () => {
+    const other = family === 4 ? 6 : 4;
+    await open({ flags: [flag] });
+    const dead = family === 4 ? '198.51.100.1' : '2001:db8::1';
+    const { status } = await bench.client.putService(7, { 'frontend-address': { ip: VIP[family], port: 80 }, 'backend-addresses': [{ ip: dead, port: 8080 }] });
+    expect(status.problem).toMatch(`IPv${family} is switched off on this node, and the service has no other addresses (switch it on with enable-ipv${family}, or`);
+    expect((await bench.client.healthz()).services).toMatchObject({ state: 'Warning', msg: expect.stringContaining(`IPv${family} is switched off`) });
+    expect((await bench.client.putService(8, request(other, [one]))).status.problem).toBeUndefined();
+    expect(await reach(other, 'TCP')).toBe('ok');
+  });
+});

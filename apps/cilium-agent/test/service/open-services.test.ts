@@ -108,6 +108,41 @@ describe('services from files', () => {
   });
 });
 
+describe('services that can not work here', () => {
+  const rows = () => services.list().map(({ spec: { id, 'frontend-address': { ip } }, status }) => [id, ip, status.problem]);
+
+  it.each([[4, 'enable-ipv4', '10.96.0.10', '10.1.0.1', 6], [6, 'enable-ipv6', 'fd00:96::10', 'fd00:1::1', 4]] as const)('for IPv%s is off are listed and say so', async (...[family, key, address, backend, other]) => {
+    await services.close();
+    await start([[key, 'false']]);
+    const problem = `IPv${family} is switched off on this node, and the service has no other addresses (switch it on with ${key}, or give the service an IPv${other} address)`;
+    expect((await services.put(7, request(address, backend))).status.problem).toBe(problem);
+    expect(services.list().map(({ spec, status }) => [spec.id, status.problem])).toEqual([[7, problem]]);
+    await services.delete(7);
+    await put('web.yaml', webFile({ address: `"${address}"`, backends: [`"${backend}"`] }).replace('addressType: IPv4', `addressType: IPv${family}`));
+    await expect.poll(rows).toEqual([[0, address, problem]]);
+    expect(services.status()).toEqual({ state: 'Warning', msg: expect.stringMatching(`web.yaml:1: error: shop/web: IPv${family} is switched off`) });
+    expect(() => services.get(0)).toThrow(/there is no service 0/);
+    expect(writer.table()).toEqual({});
+  });
+
+  it('by one of two families say it of the frontend, and work by the other', async () => {
+    await services.close();
+    await start([['enable-ipv6', 'false']]);
+    await put('web.yaml', webFile().replace('clusterIPs: [10.96.0.10]', 'clusterIPs: [10.96.0.10, "fd00:96::10"]\n  ipFamilies: [IPv4, IPv6]'));
+    await expect.poll(rows).toEqual([[1, '10.96.0.10', undefined], [0, 'fd00:96::10', 'warning: IPv6 is switched off on this node (enable-ipv6 switches it on)']]);
+    expect(services.status()).toEqual({ state: 'Ok', msg: '1 service has a warning; `cilium service list` shows them' });
+  });
+
+  it('for their endpoints have other ports say so, those without endpoints do not', async () => {
+    await put('web.yaml', webFile().replace('{name: "", port: 8080, protocol: TCP}', '{name: dns, port: 53, protocol: UDP}'));
+    await expect.poll(rows).toEqual([[1, '10.96.0.10', expect.stringMatching(/^warning: it has no backends: it needs endpoints with the TCP port without a name, and they have the UDP port "dns" \(give/)]]);
+    expect(services.status()).toMatchObject({ state: 'Ok', msg: expect.stringContaining('1 service has a warning') });
+    await put('web.yaml', webFile({ backends: [] }));
+    await expect.poll(rows).toEqual([[1, '10.96.0.10', undefined]]);
+    expect(services.status()).toEqual({ state: 'Ok' });
+  });
+});
+
 describe('services over the API', () => {
   it('are in force when the call returns, replace each other, survive a restart and go', async () => {
     expect(await services.put(7, request('10.96.0.7', '10.1.0.1'))).toMatchObject({ spec: { id: 7 }, status: { source: 'api', realized: { id: 7, 'backend-addresses': [{ ip: '10.1.0.1', state: 'active' }] } } });

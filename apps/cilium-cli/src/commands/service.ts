@@ -13,7 +13,7 @@ const frontend = ({ ip, port, protocol, scope }: FrontendAddress): string => `${
 const backend = ({ ip, port, protocol, state = 'active' }: BackendAddress, at: number): string => `${at + 1} => ${socketAddress(ip, port)}${protocol === undefined ? '' : `/${protocol}`} (${state})`;
 
 const columns: Column<Service>[] = [
-  { heading: 'Id', cell: ({ spec }) => spec.id },
+  { heading: 'Id', cell: ({ spec }) => (spec.id === 0 ? undefined : spec.id) },
   { heading: 'Frontend', cell: ({ spec }) => frontend(spec['frontend-address']) },
   { heading: 'Service type', cell: ({ spec }) => spec.flags.type },
   { heading: 'Name', cell: ({ spec: { flags } }) => (flags.name === undefined ? undefined : `${flags.namespace ?? 'default'}/${flags.name}`) },

@@ -56,11 +56,11 @@ export const ServiceFlags = z.object({
 });
 export type ServiceFlags = z.infer<typeof ServiceFlags>;
 
-/** One frontend with its backends. */
+/** One frontend with its backends. Number 0: it is not in force, and its problem says why. */
 export const ServiceSpec = z.object({ id: z.number().int(), 'frontend-address': FrontendAddress, 'backend-addresses': z.array(BackendAddress), flags: ServiceFlags });
 export type ServiceSpec = z.infer<typeof ServiceSpec>;
 
-/** A service as the API shows it. `source`: the file it comes from, or the API; `problem`: why it is not in force as written. */
+/** A service as the API shows it. `source`: the file it comes from, or the API; `problem`: why it is not in force as written, or after `warning: ` what will hardly be meant. */
 export const Service = z.object({
   spec: ServiceSpec,
   status: z.object({ realized: ServiceSpec, source: z.string(), problem: z.string().optional() }),

@@ -16,8 +16,9 @@ import { holdWildcards } from './wildcards.ts';
 
 /** Works out what the service needs and claims its frontends. `touched` gets those who lose or gain one by that. */
 export function planService(state: ServiceState, shared: Shared, touched: Set<ServiceState>): void {
-  const { records, findings } = planFrontends(state.service, shared.settings);
+  const { records, refused, findings } = planFrontends(state.service, shared.settings);
   state.planned = records;
+  state.refused = refused;
   state.planFindings = findings;
   const claims = records.filter(({ scope }) => scope === 'external').map(({ key }) => key);
   const [before, now] = [membership(state.claims), membership(claims)];
@@ -38,6 +39,7 @@ export function withdrawService(state: ServiceState, shared: Shared, touched: Se
   for (const key of state.claims) touch(touched, shared.claims.remove(key, state));
   state.claims = [];
   state.planned = [];
+  state.refused = [];
 }
 
 function touch(touched: Set<ServiceState>, other: ServiceState | undefined): void {

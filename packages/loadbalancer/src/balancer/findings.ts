@@ -6,11 +6,13 @@ import type { Finding } from '../plan/problem.ts';
 import type { Claims } from './claims.ts';
 import { poolKey } from './pool.ts';
 import type { ServiceState } from './service-state.ts';
+import type { Shared } from './shared.ts';
+import { unmatchedPorts } from './unmatched.ts';
 
 /** Everything that is wrong with a service now. */
-export function findingsOf(state: ServiceState, claims: Claims): readonly Finding[] {
+export function findingsOf(state: ServiceState, { claims, settings }: Shared): readonly Finding[] {
   const pools = [...state.pools.values()].flatMap(({ findings }) => findings);
-  return [...state.planFindings, ...conflicts(state, claims), ...state.recordFindings, ...pools, ...sctpPorts(state)];
+  return [...state.planFindings, ...conflicts(state, claims), ...state.recordFindings, ...pools, ...sctpPorts(state), ...unmatchedPorts(state, settings)];
 }
 
 /** Frontends that others have; those lost to a redirect are not amiss, that is what redirects are for. */

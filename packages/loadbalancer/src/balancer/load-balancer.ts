@@ -62,7 +62,7 @@ export interface LoadBalancer {
   select(flow: Flow): Selection;
   /** Why it does that. */
   explain(flow: Flow): Explanation;
-  /** Frontends as lists show them, by id; of one service when `key` is given. */
+  /** Frontends as lists show them, by id, last those that are not in force (id 0); of one service when `key` is given. */
   services(key?: string): readonly ServiceView[];
   /** Health checks that the node must answer. */
   healthChecks(): readonly ServiceHealthCheck[];
@@ -181,7 +181,7 @@ class Balancer implements LoadBalancer {
     this.#flush();
     const one = key === undefined ? undefined : this.#registry.states.get(key);
     const states = key === undefined ? [...this.#registry.states.values()] : one === undefined ? [] : [one];
-    return states.flatMap((state) => viewService(state, this.#shared)).sort((a, b) => a.spec.id - b.spec.id);
+    return states.flatMap((state) => viewService(state, this.#shared)).sort((a, b) => (a.spec.id || Infinity) - (b.spec.id || Infinity) || 0);
   }
 
   healthChecks(): readonly ServiceHealthCheck[] {

@@ -122,7 +122,7 @@ class ServiceRegistry implements Registry {
   problems(key?: string): readonly LoadBalancerProblem[] {
     const one = key === undefined ? undefined : this.states.get(key);
     const states = key === undefined ? [...this.states.values()] : one === undefined ? [] : [one];
-    return states.flatMap((state) => findingsOf(state, this.#shared.claims).map((finding) => problemOf(state.key, state.service, finding)));
+    return states.flatMap((state) => findingsOf(state, this.#shared).map((finding) => problemOf(state.key, state.service, finding)));
   }
 
   /** The new state takes over what the old one holds, so that what has not changed keeps its ids. */

@@ -1,6 +1,6 @@
 import type { EndpointSlice } from '../model/endpoints.ts';
 import type { ServiceRecord } from '../model/records.ts';
-import type { Service } from '../model/service.ts';
+import type { Service, ServiceFrontend } from '../model/service.ts';
 import { serviceName } from '../model/service.ts';
 import type { PlannedRecord } from '../plan/frontend-plan.ts';
 import type { Finding } from '../plan/problem.ts';
@@ -24,6 +24,8 @@ export interface ServiceState {
   readonly slices: ReadonlyMap<string, EndpointSlice>;
   /** What its frontends need, worked out anew when the service changes. */
   planned: readonly PlannedRecord[];
+  /** Its frontends that this node can not have, whatever other services do. */
+  refused: readonly ServiceFrontend[];
   /** Frontends that it claims, each once. Arrays here: most services have one, and there may be ten thousand. */
   claims: readonly string[];
   /** By scoped key. */
@@ -47,6 +49,7 @@ export function createServiceState(key: string, service: Service, slices: Readon
     priority,
     slices,
     planned: [],
+    refused: [],
     claims: [],
     held: new Map(),
     pools: new Map(),

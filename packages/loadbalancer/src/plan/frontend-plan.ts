@@ -21,6 +21,8 @@ export interface PlannedRecord {
 /** What a service needs on this node, and what of it cannot be had whatever other services do. */
 export interface FrontendPlan {
   readonly records: readonly PlannedRecord[];
+  /** Frontends that this node can not have. */
+  readonly refused: readonly ServiceFrontend[];
   readonly findings: readonly Finding[];
 }
 
@@ -42,6 +44,7 @@ export function isExternal(kind: FrontendKind): boolean {
 /** The records of a service's frontends on this node. */
 export function planFrontends(service: Service, settings: Settings): FrontendPlan {
   const records: PlannedRecord[] = [];
+  const refused: ServiceFrontend[] = [];
   const findings: Finding[] = [];
   const seen = new Set<string>();
   const exposedHere = isExposedHere(service.nodeExposure, settings);
@@ -51,6 +54,7 @@ export function planFrontends(service: Service, settings: Settings): FrontendPla
     const finding = refuse(frontend, settings);
     if (finding !== undefined) {
       findings.push({ ...finding, frontend: formatFrontend(frontend) });
+      refused.push(frontend);
       continue;
     }
     const key = frontendKey(frontend.address.text, frontend.port, protocolNumber(frontend.protocol));
@@ -58,7 +62,16 @@ export function planFrontends(service: Service, settings: Settings): FrontendPla
     if (!seen.has(key)) records.push(...recordsOf(frontend, key, { service, settings }));
     seen.add(key);
   }
-  return { records, findings };
+  const whole = records.length === 0 ? familyOff(findings, refused) : undefined;
+  return { records, refused, findings: whole === undefined ? findings : [whole] };
+}
+
+/** The one finding of a service all of whose frontends are of the family that is off: nothing of it works here. */
+function familyOff(findings: readonly Finding[], refused: readonly ServiceFrontend[]): Finding | undefined {
+  const family = refused[0]?.address.family;
+  if (family === undefined || findings.some(({ code }) => code !== 'family-off')) return undefined;
+  const message = `IPv${family} is switched off on this node, and the service has no other addresses`;
+  return { code: 'family-off', message, remedy: `switch it on with enable-ipv${family}, or give the service an IPv${10 - family} address` };
 }
 
 function isExposedHere(exposure: NodeExposure | undefined, { nodeLabels }: Settings): boolean {

@@ -25,6 +25,8 @@ export type ProblemCode =
   | 'maglev-too-small'
   /** Backends of an SCTP frontend listen on another port than it has. */
   | 'sctp-port'
+  /** There are endpoints, but none with the frontend's port (by name and protocol), or none of its family. */
+  | 'no-matching-endpoint'
   /** A local redirect policy that names something that is not there, or not allowed. */
   | 'redirect';
 

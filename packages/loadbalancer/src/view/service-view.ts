@@ -1,6 +1,7 @@
 import { poolCandidates, poolChoice } from '../balancer/pool.ts';
 import type { HeldRecord, ServiceState } from '../balancer/service-state.ts';
 import type { Shared } from '../balancer/shared.ts';
+import { formatFrontend } from '../plan/frontend-plan.ts';
 import type { EndpointState } from '../model/endpoints.ts';
 import type { FrontendKind, TrafficPolicy } from '../model/service.ts';
 import type { Scope } from '../model/records.ts';
@@ -24,6 +25,7 @@ export interface BackendView {
 
 /** A service in Cilium's API (`ServiceSpec`): one per frontend and scope. */
 export interface ServiceSpecView {
+  /** 0: the frontend is not in force; `problems()` says why. */
   readonly id: number;
   readonly 'frontend-address': { readonly ip: string; readonly port: number; readonly protocol: string; readonly scope: Scope };
   readonly 'backend-addresses': readonly BackendView[];
@@ -65,14 +67,42 @@ export function viewService(state: ServiceState, shared: Shared): readonly Servi
     });
     backends.set(pool.id, views);
   }
-  return Array.from(state.held.values(), (held) => viewRecord(held, state, backends.get(held.record.pool) ?? []));
+  return [...Array.from(state.held.values(), (held) => viewRecord(held, state, backends.get(held.record.pool) ?? [])), ...viewMissing(state)];
+}
+
+/** Frontends that the service is to have and has not. */
+function viewMissing(state: ServiceState): readonly ServiceView[] {
+  const has = new Set(Array.from(state.held.values(), ({ planned }) => formatFrontend(planned.frontend)));
+  const planned = state.planned.filter(({ scope }) => scope === 'external').map(({ frontend }) => frontend);
+  const missing = new Map([...state.refused, ...planned].map((frontend) => [formatFrontend(frontend), frontend] as const).filter(([text]) => !has.has(text)));
+  return Array.from(missing.values(), (frontend) => {
+    const { kind, address, port, protocol } = frontend;
+    const spec: ServiceSpecView = {
+      id: 0,
+      'frontend-address': { ip: address.text, port, protocol, scope: 'external' },
+      'backend-addresses': [],
+      flags: commonFlags(kind, state),
+    };
+    return { key: state.key, spec, affinityTimeout: 0, algorithm: 'random', sourceRanges: [], sourceRangePolicy: 'allow' };
+  });
+}
+
+function commonFlags(kind: FrontendKind, { service }: ServiceState): ServiceSpecView['flags'] {
+  return {
+    type: kind === 'ExternalIP' ? 'ExternalIPs' : kind,
+    name: service.name,
+    namespace: service.namespace,
+    extTrafficPolicy: service.externalTrafficPolicy,
+    intTrafficPolicy: service.internalTrafficPolicy,
+  };
 }
 
 function stateName(state: EndpointState): BackendView['state'] {
   return state === 'draining' ? 'terminating-not-serving' : state;
 }
 
-function viewRecord({ record, planned }: HeldRecord, { key, service }: ServiceState, backends: readonly BackendView[]): ServiceView {
+function viewRecord({ record, planned }: HeldRecord, state: ServiceState, backends: readonly BackendView[]): ServiceView {
+  const { key, service } = state;
   const { kind, protocol } = planned.frontend;
   const { id, scope, flags, affinityTimeout } = record;
   const outside = kind === 'NodePort' || kind === 'LoadBalancer' || kind === 'ExternalIP';
@@ -81,11 +111,7 @@ function viewRecord({ record, planned }: HeldRecord, { key, service }: ServiceSt
     'frontend-address': { ip: record.address.text, port: record.port, protocol, scope },
     'backend-addresses': backends,
     flags: {
-      type: kind === 'ExternalIP' ? 'ExternalIPs' : kind,
-      name: service.name,
-      namespace: service.namespace,
-      extTrafficPolicy: service.externalTrafficPolicy,
-      intTrafficPolicy: service.internalTrafficPolicy,
+      ...commonFlags(kind, state),
       ...(outside ? { natPolicy: (flags & SERVICE_FLAGS.DSR) === 0 ? ('SNAT' as const) : ('DSR' as const) } : {}),
       ...(service.healthCheckNodePort === undefined ? {} : { healthCheckNodePort: service.healthCheckNodePort }),
     },
