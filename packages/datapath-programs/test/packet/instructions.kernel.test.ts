@@ -3,10 +3,10 @@ import { Sandbox } from './sandbox.ts';
 
 /**
  * Instructions that the verifier of Linux 6.18 goes through. Growth over a tenth has to be explained in the commit that
- * changes these numbers; other kernels count a little differently, so they get a fifth.
+ * changes these numbers. Other kernels count differently, Linux 6.1 a quarter more, so there is room for them.
  */
 const RECORDED = { cil_from_container: 34_000, cil_to_container: 26_000, cil_clock: 13 } as const;
-const ROOM = 1.2;
+const ROOM = 1.3;
 
 test.each([
   { what: 'as shipped', config: {} },
@@ -18,6 +18,7 @@ test.each([
   using sandbox = await Sandbox.open(config);
   for (const [name, recorded] of Object.entries(RECORDED)) {
     const { verifiedInstructions } = sandbox.object.program(name).info;
-    expect({ name, within: verifiedInstructions <= recorded * ROOM, some: verifiedInstructions > 0 }).toEqual({ name, within: true, some: true });
+    expect(verifiedInstructions, name).toBeGreaterThan(0);
+    expect(verifiedInstructions, name).toBeLessThanOrEqual(recorded * ROOM);
   }
 });
