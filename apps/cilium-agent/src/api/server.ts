@@ -12,6 +12,7 @@ import { AgentError } from '../error.ts';
 import type { AgentErrorCode } from '../error.ts';
 import { PolicyImportError } from '../policy/policy-set.ts';
 import type { Handlers } from './handler.ts';
+import { formatSchemaIssues, schemaIssues } from './schema-issues.ts';
 
 /** What the server works with. */
 export interface ApiServerDeps {
@@ -47,8 +48,10 @@ const parsed = (schema: z.ZodType | undefined, value: unknown, part: string): un
   if (!schema) return undefined;
   const result = schema.safeParse(value ?? {});
   if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => `${[part, ...path].join('.')}: ${message}`);
-  throw new AgentError('invalid', `read request: ${issues.join('; ')}`);
+  const issues = schemaIssues(schema, value ?? {}, result.error);
+  // A field of the body is named as in the document; of a parameter it is said where it stands.
+  const named = part === 'body' ? issues : issues.map((issue) => ({ ...issue, path: [part, ...issue.path] }));
+  throw new AgentError('invalid', `read request: ${formatSchemaIssues(named, 'the document')}`);
 };
 
 const callerGone = (reply: FastifyReply): AbortSignal => {

@@ -2,6 +2,7 @@ import { parseCidr } from '@cilium-ts/core';
 import type { Cidr } from '@cilium-ts/core';
 import { readDocuments } from '@cilium-ts/manifest';
 import { z } from 'zod';
+import { formatSchemaIssues, schemaIssues } from '../api/schema-issues.ts';
 import { AgentError } from '../error.ts';
 
 /** The file of ip-masq-agent, of Kubernetes' project of that name. */
@@ -26,12 +27,13 @@ export const parseIpMasqConfig = (text: string | undefined, path: string): Cidr[
   const [problem] = problems;
   if (problem) throw new AgentError('config', `read ${path}:${problem.line}:${problem.column}: ${problem.message} (${problem.remedy})`);
   if (objects.length > 1) throw fail('there is more than one document in it');
-  const parsed = IpMasqFile.safeParse(objects[0]?.value ?? {});
-  if (!parsed.success) throw fail(parsed.error.issues.map(({ path: field, message }) => `${field.join('.')}: ${message}`).join('; '));
+  const value = objects[0]?.value ?? {};
+  const parsed = IpMasqFile.safeParse(value);
+  if (!parsed.success) throw fail(formatSchemaIssues(schemaIssues(IpMasqFile, value, parsed.error), 'the document'));
   const { nonMasqueradeCIDRs, masqLinkLocal, masqLinkLocalIPv6 } = parsed.data;
   const listed = nonMasqueradeCIDRs.map((prefix, at) => {
     const cidr = parseCidr(prefix);
-    if (!cidr) throw fail(`nonMasqueradeCIDRs.${at}: ${JSON.stringify(prefix)} is no prefix such as 10.0.0.0/8`);
+    if (!cidr) throw fail(`nonMasqueradeCIDRs[${at}]: ${JSON.stringify(prefix)} is no prefix such as 10.0.0.0/8`);
     return cidr;
   });
   return [...listed, ...(masqLinkLocal ? [] : [parseCidr(LINK_LOCAL.ipv4)!]), ...(masqLinkLocalIPv6 ? [] : [parseCidr(LINK_LOCAL.ipv6)!])];

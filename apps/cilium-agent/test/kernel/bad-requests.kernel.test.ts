@@ -37,6 +37,7 @@ describe('creating an endpoint is refused with a clear error', () => {
     ['an unknown option', { options: { Turbo: 'Enabled' } }, 400, /no option Turbo/],
     ['an id in use', { id: 1 }, 409, /there is an endpoint 1 already/],
     ['a name in use', { 'container-name': 'first' }, 409, /has the name default\/first already/],
+    ['an MTU that is too small', { mtu: 9 }, 400, /read request: mtu: the number 9 is not accepted \(use at least 1280\)/],
     ['an interface name that is too long', { 'container-interface-name': 'interface-name-x' }, 400, /15 characters/],
   ])('%s', async (name, change, status, message) => {
     const pod = await bench.node.createPod(`p${name.replaceAll(/[^a-z]/gi, '')}`.slice(0, 40));

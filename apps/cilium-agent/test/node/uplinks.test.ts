@@ -35,5 +35,5 @@ describe('parseIpMasqConfig', () => {
     expect(read('nonMasqueradeCIDRs: [10.1.0.0/16]\nmasqLinkLocal: true\nmasqLinkLocalIPv6: true\nresyncInterval: 60s')).toEqual(['10.1.0.0/16']);
     expect(read('{}')).toEqual(['169.254.0.0/16', 'fe80::/10']);
   });
-  it.each([['nonMasqueradeCIDRs: ["10.1"]', /ip-masq: nonMasqueradeCIDRs\.0: "10\.1" is no prefix/], ['nonMasqueradeCIDRs: 5', /nonMasqueradeCIDRs/], ['surprise: 1', /surprise/], ['a: [', /^read \/etc\/ip-masq:1:5: a bracket or a brace is not closed \(close it\)$/], ['a: 1\n---\nb: 2', /more than one document/]])('refuses %s', (text, message) => { expect(() => read(text)).toThrow(message); });
+  it.each([['nonMasqueradeCIDRs: ["10.1"]', /ip-masq: nonMasqueradeCIDRs\[0\]: "10\.1" is no prefix/], ['nonMasqueradeCIDRs: 5', /nonMasqueradeCIDRs/], ['surprise: 1', /surprise/], ['a: [', /^read \/etc\/ip-masq:1:5: a bracket or a brace is not closed \(close it\)$/], ['a: 1\n---\nb: 2', /more than one document/]])('refuses %s', (text, message) => { expect(() => read(text)).toThrow(message); });
 });
