@@ -79,7 +79,7 @@ export interface FlowStats {
   readonly received: number;
   /** Attempts that failed. */
   readonly missing: number;
-  /** How a `tcp` flow ended, if it did. */
+  /** How a `tcp` flow ended, if it did: `EOF` if the other end closed it (FIN), `ECONNRESET` if it was reset, even with an echo unread. */
   readonly broken?: { readonly code: string; readonly at: number };
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>;
   readonly longestSilenceMs: number;
@@ -105,6 +105,7 @@ export interface Flow {
   /** Names a `udp` flow at its listener. */
   readonly stream: string;
   stats(): Promise<FlowStats>;
+  /** May be called again, and gives the same. */
   stop(): Promise<FlowStats>;
 }
 
@@ -163,7 +164,8 @@ const probeHandle = (pid: number, calls: Calls, close: () => Promise<void>): Pro
   startFlow: async (options) => {
     const stream = `${process.pid}-${flowCount++}`;
     await calls.call('startFlow', { intervalMs: DEFAULT_INTERVAL_MS, timeoutMs: DEFAULT_TIMEOUT_MS, ...options, flow: stream, stream });
-    return { stream, stats: () => calls.call('flowStats', { flow: stream }), stop: () => calls.call('stopFlow', { flow: stream }) };
+    let last: Promise<FlowStats> | undefined;
+    return { stream, stats: () => calls.call('flowStats', { flow: stream }), stop: () => (last ??= calls.call<FlowStats>('stopFlow', { flow: stream })) };
   },
   streams: (port) => calls.call('streams', { port }),
   close,

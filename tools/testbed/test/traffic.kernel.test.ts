@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { createTestbed, monotonicMs } from '../src/index.ts';
 import type { Outside, Pod, Probe, Testbed, TestbedNode, Uplink } from '../src/index.ts';
@@ -15,6 +15,7 @@ let world: Probe;
 
 const A = { ipv4: '10.1.0.1', ipv6: 'fd00:10::1' } as const;
 const B = { ipv4: '10.1.0.2', ipv6: 'fd00:10::2' } as const;
+const PATIENT = { timeout: 10_000 };
 
 beforeAll(async () => {
   testbed = createTestbed({ name: 'traffic' });
@@ -107,6 +108,50 @@ describe('sustained traffic', () => {
     while (!stats.broken) stats = await flow.stats();
     expect(['EOF', 'ECONNRESET']).toContain(stats.broken.code);
     await flow.stop();
+  });
+
+  /** Runs `end` while a client that is stopped has echoes unread, then has it go on, and tells how its connection ended. */
+  const endedUnread = async (port: number, address: string, end: () => Promise<unknown>): Promise<string> => {
+    const queues = async (pod: Pod, at: 'sport' | 'dport') => (await pod.exec('ss', '-Htn', 'state', 'established', at, '=', `:${port}`)).split(/\s+/).map(Number);
+    const flow = await from.startFlow({ kind: 'tcp', address, port, intervalMs: 20 });
+    try {
+      while ((await flow.stats()).received < 2);
+      process.kill(to.pid, 'SIGSTOP');
+      const { sent } = await flow.stats();
+      while ((await flow.stats()).sent < sent + 3);
+      process.kill(from.pid, 'SIGSTOP');
+      process.kill(to.pid, 'SIGCONT');
+      await expect.poll(async () => (await queues(pods[0], 'dport'))[0], PATIENT).toBeGreaterThan(0);
+      // All is acknowledged: nothing is sent any more.
+      await expect.poll(async () => (await queues(pods[1], 'sport'))[1], PATIENT).toBe(0);
+      await end();
+      // Its next message is due when it goes on, and comes before it reads.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      process.kill(from.pid, 'SIGCONT');
+      await expect.poll(async () => (await flow.stats()).broken?.code, PATIENT).toBeDefined();
+      return (await flow.stats()).broken!.code;
+    } finally {
+      for (const { pid } of [to, from]) process.kill(pid, 'SIGCONT');
+      await flow.stop();
+    }
+  };
+
+  it.each([4, 6] as const)('tells a reset from a FIN to a client that has something to read, IPv%i', async (family) => {
+    const address = family === 4 ? B.ipv4 : B.ipv6;
+    const cut = { destination: cidr(family === 4 ? `${A.ipv4}/32` : `${A.ipv6}/128`), type: 'blackhole', table: 8 } as const;
+    const rule = { family, priority: 1, table: 8 } as const;
+    onTestFinished(() => to.unlisten({ protocol: 'tcp', port: 91 }));
+    await to.listen({ protocol: 'tcp', port: 91 });
+    // The first reset is lost: it is the client's next message that is answered by one, before the client reads the echoes.
+    const forget = async () => {
+      await node.netlink.addRoute(cut);
+      await node.netlink.addRule(rule);
+      const killed = await pods[1].exec('ss', '-K', '-Htn', 'sport', '=', ':91').finally(() => node.netlink.deleteRule(rule));
+      await node.netlink.deleteRoute(cut);
+      expect(killed).toContain(':91');
+    };
+    expect(await endedUnread(91, address, forget)).toBe('ECONNRESET');
+    expect(await endedUnread(91, address, () => to.unlisten({ protocol: 'tcp', port: 91 }))).toBe('EOF');
   });
 
   it('shows a one-way stream stopping and going on, with the numbers that were lost', async () => {

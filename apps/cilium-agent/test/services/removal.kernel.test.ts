@@ -1,6 +1,6 @@
 import { parseIp } from '@cilium-ts/core';
-import type { Flow } from '@cilium-ts/testbed';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Flow, FlowOptions } from '@cilium-ts/testbed';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { FAMILIES, PATIENCE } from '../scenario/support/arena.ts';
 import type { Family } from '../scenario/support/arena.ts';
 import { openCluster, serviceOf } from './cluster.ts';
@@ -34,6 +34,13 @@ describe.each(['snat', 'dsr', 'hybrid'] as const)('a backend goes while clients 
   /** Connections that a backend has. One whose client was sent elsewhere never hears of it: what was there before is not counted. */
   const established = async ({ pod }: Server, family: Family): Promise<number> => (await pod.exec('ss', '-Htn', `-${family}`, 'state', 'established', 'sport = :8080')).split('\n').filter((line) => line !== '').length;
 
+  /** A flow of the client outside, which does not outlive the test, however that ends. */
+  const startFlow = async (options: FlowOptions): Promise<Flow> => {
+    const flow = await cluster.client.startFlow(options);
+    onTestFinished(async () => { await flow.stop(); });
+    return flow;
+  };
+
   beforeEach(() => become([[here, 'n0'], [there, 'n1']]));
 
   describe.each(FAMILIES)('IPv%i', (family) => {
@@ -43,13 +50,13 @@ describe.each(['snat', 'dsr', 'hybrid'] as const)('a backend goes while clients 
       const [oldGone, oldLeft] = [await established(gone, family), await established(left, family)];
       const held = async () => [(await established(gone, family)) - oldGone, (await established(left, family)) - oldLeft] as const;
       while (flows.length < 4 || Math.min(...(await held())) < 2) {
-        const flow = await cluster.client.startFlow({ kind: 'tcp', address: node(family), port: PORT, intervalMs: 20 });
+        const flow = await startFlow({ kind: 'tcp', address: node(family), port: PORT, intervalMs: 20 });
         flows.push(flow);
         await expect.poll(async () => (await flow.stats()).received, LONG).toBeGreaterThan(1);
       }
       const [toGone, toLeft] = await held();
       expect(toGone + toLeft).toBe(flows.length);
-      const hammer = await cluster.client.startFlow({ kind: 'connections', address: node(family), port: PORT, intervalMs: 10, timeoutMs: PATIENCE });
+      const hammer = await startFlow({ kind: 'connections', address: node(family), port: PORT, intervalMs: 10, timeoutMs: PATIENCE });
       await become([[left, which === 1 ? 'n0' : 'n1']]);
       const ended = async () => (await Promise.all(flows.map((flow) => flow.stats()))).flatMap(({ broken }) => (broken ? [broken.code] : []));
       await expect.poll(ended, LONG).toEqual(Array.from({ length: toGone }, () => 'ECONNRESET'));
@@ -71,7 +78,7 @@ describe.each(['snat', 'dsr', 'hybrid'] as const)('a backend goes while clients 
       const flows: Flow[] = [];
       const old = await established(there, family);
       while (flows.length < 4 || (await established(there, family)) - old < 2) {
-        const flow = await cluster.client.startFlow({ kind: 'tcp', address: node(family), port: PORT, intervalMs: 20 });
+        const flow = await startFlow({ kind: 'tcp', address: node(family), port: PORT, intervalMs: 20 });
         flows.push(flow);
         await expect.poll(async () => (await flow.stats()).received, LONG).toBeGreaterThan(1);
       }
@@ -92,7 +99,7 @@ describe.each(['snat', 'dsr', 'hybrid'] as const)('a backend goes while clients 
         return flows.filter(({ stream }) => streams[stream]);
       };
       while (flows.length < 4 || (await at(there)).length < 2 || (await at(here)).length < 2) {
-        const flow = await cluster.client.startFlow({ kind: 'udp', address: node(family), port: PORT, intervalMs: 20 });
+        const flow = await startFlow({ kind: 'udp', address: node(family), port: PORT, intervalMs: 20 });
         flows.push(flow);
         await expect.poll(async () => (await at(here)).includes(flow) || (await at(there)).includes(flow), LONG).toBe(true);
       }
