@@ -1,9 +1,10 @@
 import { errorMessage } from '@cilium-ts/core';
 import type { Logger } from '@cilium-ts/core';
 import { watch } from 'node:fs';
-import type { FSWatcher } from 'node:fs';
+import type { BigIntStats, FSWatcher } from 'node:fs';
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { createRemovals } from './removals.ts';
 
 /** A file's content, or why it could not be read. */
 export type FileContent = { readonly text: string } | { readonly error: string };
@@ -46,6 +47,7 @@ class FileSystemFolder implements WatchedFolder {
   readonly #logger: Logger;
   #known = new Map<string, Known>();
   #gone: string | undefined;
+  readonly #removals = createRemovals();
   #watchers: { readonly folder: FSWatcher | undefined; readonly inode: bigint; readonly parent: FSWatcher | undefined } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #due = Infinity;
@@ -129,21 +131,27 @@ class FileSystemFolder implements WatchedFolder {
 
   async #look(first: boolean): Promise<Look> {
     let names: string[];
+    let folder: BigIntStats;
     try {
-      const folder = await stat(this.#path, { bigint: true });
+      folder = await stat(this.#path, { bigint: true });
       if (!first && (this.#watchers?.inode !== folder.ino || this.#watchers.folder === undefined)) this.#listen(folder.ino);
       names = (await readdir(this.#path)).filter((name) => WANTED_FILE.test(name)).sort();
     } catch (error) {
       const reason = errorMessage(error);
       const changed = this.#gone !== reason;
       this.#gone = reason;
+      this.#removals.folderGone();
       return { snapshot: { kind: 'gone', reason }, changed, again: undefined };
     }
     const cameBack = this.#gone !== undefined;
     this.#gone = undefined;
     const looks = await Promise.all(names.map((name) => this.#lookAtFile(name, first)));
     const waits = looks.flatMap((look) => (look.wait === undefined ? [] : [look.wait]));
-    const now = new Map(names.flatMap((name, at) => (looks[at]!.known ? [[name, looks[at]!.known] as const] : [])));
+    const there = new Map(names.flatMap((name, at) => (looks[at]!.known ? [[name, looks[at]!.known] as const] : [])));
+    // What is missing is shown as it was until it is certain that it will not come again at once.
+    const { held, wait } = this.#removals.hold([...this.#known.keys()].filter((name) => !there.has(name)), folder);
+    if (wait !== undefined) waits.push(wait);
+    const now = held.length === 0 ? there : new Map([...there, ...held.map((name) => [name, this.#known.get(name)!] as const)].sort(([a], [b]) => (a < b ? -1 : 1)));
     const changed = first || cameBack || now.size !== this.#known.size || [...now].some(([name, known]) => this.#known.get(name) !== known);
     this.#known = now;
     const files = new Map([...now].map(([name, { content }]) => [name, content] as const));

@@ -1,7 +1,7 @@
 import { parseCidr, parseIp, silentLogger } from '@cilium-ts/core';
 import { createPolicyDirectory } from '@cilium-ts/policy-model';
 import type { PolicyDirectory } from '@cilium-ts/policy-model';
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -70,6 +70,36 @@ describe('services from files', () => {
     await rm(join(folder, 'web.yaml'));
     await expect.poll(() => writer.table()).toEqual({});
     expect(services.status()).toEqual({ state: 'Ok' });
+  });
+
+  it('stay as they are while the folder is deleted and made anew, or another takes its place', async () => {
+    await put('web.yaml', webFile());
+    await put('shop.yaml', webFile({ name: 'shop', address: '10.96.0.11' }));
+    const [web, shop] = [{ '10.96.0.10:80': ['10.1.0.1:8080', '10.1.0.2:8080'] }, { '10.96.0.11:80': ['10.1.0.1:8080', '10.1.0.2:8080'] }];
+    await expect.poll(() => writer.table()).toEqual({ ...web, ...shop });
+    let least = Infinity;
+    const apply = writer.apply.bind(writer);
+    writer.apply = async (desired, ...rest) => {
+      const report = await apply(desired, ...rest);
+      least = Math.min(least, Object.keys(writer.table()).length);
+      return report;
+    };
+    await rm(folder, { recursive: true });
+    await expect.poll(() => services.status()).toMatchObject({ state: 'Warning', msg: expect.stringMatching(/service folder: .*everything accepted from it stays in force/) });
+    await mkdir(folder);
+    await put('web.yaml', webFile({ backends: ['10.1.0.3'] }));
+    await expect.poll(() => writer.table()).toEqual({ '10.96.0.10:80': ['10.1.0.3:8080'], ...shop });
+    await put('shop.yaml', webFile({ name: 'shop', address: '10.96.0.11', backends: ['10.1.0.4'] }));
+    await expect.poll(() => writer.table()).toEqual({ '10.96.0.10:80': ['10.1.0.3:8080'], '10.96.0.11:80': ['10.1.0.4:8080'] });
+    await mkdir(`${folder}-next`);
+    for (const name of ['web.yaml', 'shop.yaml']) await copyFile(join(folder, name), join(`${folder}-next`, name));
+    await rename(folder, `${folder}-old`);
+    await rename(`${folder}-next`, folder);
+    await expect.poll(() => services.status(), { timeout: 3000 }).toEqual({ state: 'Ok' });
+    expect(least).toBe(2);
+    // A folder that stays empty is empty.
+    for (const name of ['web.yaml', 'shop.yaml']) await rm(join(folder, name));
+    await expect.poll(() => writer.table(), { timeout: 5000 }).toEqual({});
   });
 
   it('are what policies may refer to, from before anything is in force, with changes told first', async () => {

@@ -87,6 +87,72 @@ describe('createWatchedFolder', () => {
     await becomes({ 'a.yaml': '9' });
   });
 
+  it('does not show the files as missing while the folder is deleted and made anew', async () => {
+    for (const name of ['a.yaml', 'b.yaml', 'c.yaml']) await put(name, '1');
+    await follow();
+    const pause = (milliseconds: number) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+    for (const name of ['a.yaml', 'b.yaml', 'c.yaml']) {
+      await rm(join(path, name));
+      await pause(20);
+    }
+    await rm(path, { recursive: true });
+    await becomes('gone');
+    await mkdir(path);
+    await pause(50);
+    for (const name of ['a.yaml', 'b.yaml']) {
+      await put(name, '2');
+      await pause(50);
+    }
+    // What was not written again has been removed.
+    await becomes({ 'a.yaml': '2', 'b.yaml': '2' });
+    const names = seen.flatMap((snapshot) => (snapshot.kind === 'present' ? [[...snapshot.files.keys()].join(' ')] : []));
+    expect([...new Set(names)]).toEqual(['a.yaml b.yaml c.yaml', 'a.yaml b.yaml']);
+  });
+
+  it('shows a folder as empty from which all files were removed, and one that was made anew and stays empty', async () => {
+    await put('a.yaml', '1');
+    await follow();
+    await rm(join(path, 'a.yaml'));
+    await becomes({});
+    await put('a.yaml', '2');
+    await becomes({ 'a.yaml': '2' });
+    await rm(path, { recursive: true });
+    await mkdir(path);
+    await becomes({});
+  });
+
+  it('follows a folder that is a symbolic link and gets another target, without a moment between', async () => {
+    for (const [version, name] of [['v1', 'b.yaml'], ['v2', 'c.yaml']] as const) {
+      await mkdir(join(base, version));
+      for (const file of ['a.yaml', name]) await writeFile(join(base, version, file), version);
+    }
+    await rm(path, { recursive: true });
+    await symlink(join(base, 'v1'), path);
+    await follow();
+    await symlink(join(base, 'v2'), join(base, 'next'));
+    await rename(join(base, 'next'), path);
+    await becomes({ 'a.yaml': 'v2', 'c.yaml': 'v2' });
+    expect(seen.every((snapshot) => snapshot.kind === 'present' && snapshot.files.has('a.yaml'))).toBe(true);
+  });
+
+  it('follows ..data of a mounted ConfigMap, whose keys come and go', async () => {
+    const version = async (name: string, files: Record<string, string>) => {
+      await mkdir(join(path, name));
+      for (const [file, text] of Object.entries(files)) await writeFile(join(path, name, file), text);
+      await symlink(name, join(path, '..data_tmp'));
+      await rename(join(path, '..data_tmp'), join(path, '..data'));
+    };
+    await version('..one', { 'a.yaml': '1', 'b.yaml': '1' });
+    for (const name of ['a.yaml', 'b.yaml']) await symlink(join('..data', name), join(path, name));
+    await follow();
+    await version('..two', { 'a.yaml': '2', 'c.yaml': '2' });
+    await symlink(join('..data', 'c.yaml'), join(path, 'c.yaml'));
+    await rm(join(path, 'b.yaml'));
+    await rm(join(path, '..one'), { recursive: true });
+    await becomes({ 'a.yaml': '2', 'c.yaml': '2' });
+    expect(seen.every((snapshot) => snapshot.kind === 'present' && snapshot.files.has('a.yaml'))).toBe(true);
+  });
+
   it('sees a symbolic link change its target, as a mounted ConfigMap does', async () => {
     for (const version of ['v1', 'v2']) {
       await mkdir(join(base, version));
