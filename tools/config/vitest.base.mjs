@@ -16,7 +16,7 @@ export const projects = (root) =>
     test: {
       projects: [
         { ...shared, root, test: { name: 'unit', env, include: ['test/**/*.test.ts'], exclude: ['test/**/*.kernel.test.ts', '**/node_modules/**'], testTimeout: 30_000 } },
-        { ...shared, root, test: { name: 'kernel', env, include: ['test/**/*.kernel.test.ts'], pool: 'forks', fileParallelism: false, expect: patience, testTimeout: 60_000, hookTimeout: 60_000 } },
+        { ...shared, root, test: { name: 'kernel', env, include: ['test/**/*.kernel.test.ts'], pool: 'forks', fileParallelism: false, expect: patience, testTimeout: 60_000, hookTimeout: 180_000 } },
       ],
     },
   });
