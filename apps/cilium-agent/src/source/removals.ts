@@ -11,8 +11,12 @@ const QUIET = { same: { quiet: 100, most: 1000 }, replaced: { quiet: 1000, most:
 export interface FolderIdentity {
   readonly dev: bigint;
   readonly ino: bigint;
+  readonly birthtimeMs: bigint;
   readonly mtimeMs: bigint;
 }
+
+/** The same for the same folder only: one that is made after another was deleted may get its inode number. */
+export const folderIdentity = ({ dev, ino, birthtimeMs }: FolderIdentity): string => `${dev}:${ino}:${birthtimeMs}`;
 
 /** Decides when files that are missing have been removed. */
 export interface Removals {
@@ -37,8 +41,9 @@ export const createRemovals = ({ steady, wall }: Clocks = { steady: () => perfor
   let replaced = false;
 
   const lookAt = (next: FolderIdentity, at: number): void => {
-    if (folder?.dev !== next.dev || folder.ino !== next.ino) replaced ||= folder !== undefined;
-    if (folder?.mtimeMs !== next.mtimeMs || folder.ino !== next.ino) seen = at;
+    const other = folder !== undefined && folderIdentity(folder) !== folderIdentity(next);
+    replaced ||= other;
+    if (other || folder?.mtimeMs !== next.mtimeMs) seen = at;
     folder = next;
   };
 

@@ -4,7 +4,7 @@ import { watch } from 'node:fs';
 import type { BigIntStats, FSWatcher } from 'node:fs';
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { createRemovals } from './removals.ts';
+import { createRemovals, folderIdentity } from './removals.ts';
 
 /** A file's content, or why it could not be read. */
 export type FileContent = { readonly text: string } | { readonly error: string };
@@ -48,7 +48,7 @@ class FileSystemFolder implements WatchedFolder {
   #known = new Map<string, Known>();
   #gone: string | undefined;
   readonly #removals = createRemovals();
-  #watchers: { readonly folder: FSWatcher | undefined; readonly inode: bigint; readonly parent: FSWatcher | undefined } | undefined;
+  #watchers: { readonly folder: FSWatcher | undefined; readonly identity: string; readonly parent: FSWatcher | undefined } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #due = Infinity;
   #closed = false;
@@ -69,7 +69,7 @@ class FileSystemFolder implements WatchedFolder {
 
   watch(changed: (snapshot: FolderSnapshot) => Promise<void>): void {
     this.#changed = changed;
-    this.#listen(0n);
+    this.#listen('');
     this.#schedule(0);
   }
 
@@ -111,7 +111,7 @@ class FileSystemFolder implements WatchedFolder {
   }
 
   /** Watches the folder itself and, to see it come back, the one it is in. */
-  #listen(inode: bigint): void {
+  #listen(identity: string): void {
     this.#watchers?.folder?.close();
     this.#watchers?.parent?.close();
     const heard = (): void => { this.#schedule(this.#looking ? 1 : 0); };
@@ -126,7 +126,7 @@ class FileSystemFolder implements WatchedFolder {
       }
     };
     const own = basename(this.#path);
-    this.#watchers = { folder: open(this.#path, () => true), inode, parent: open(dirname(this.#path), (name) => name === null || name === own) };
+    this.#watchers = { folder: open(this.#path, () => true), identity, parent: open(dirname(this.#path), (name) => name === null || name === own) };
   }
 
   async #look(first: boolean): Promise<Look> {
@@ -134,13 +134,14 @@ class FileSystemFolder implements WatchedFolder {
     let folder: BigIntStats;
     try {
       folder = await stat(this.#path, { bigint: true });
-      if (!first && (this.#watchers?.inode !== folder.ino || this.#watchers.folder === undefined)) this.#listen(folder.ino);
+      if (!first && (this.#watchers?.identity !== folderIdentity(folder) || this.#watchers.folder === undefined)) this.#listen(folderIdentity(folder));
       names = (await readdir(this.#path)).filter((name) => WANTED_FILE.test(name)).sort();
     } catch (error) {
       const reason = errorMessage(error);
       const changed = this.#gone !== reason;
       this.#gone = reason;
       this.#removals.folderGone();
+      if (this.#watchers) this.#watchers = { ...this.#watchers, identity: '' };
       return { snapshot: { kind: 'gone', reason }, changed, again: undefined };
     }
     const cameBack = this.#gone !== undefined;

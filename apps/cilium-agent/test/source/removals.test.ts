@@ -9,7 +9,7 @@ beforeEach(() => {
   removals = createRemovals({ steady: () => clock - 900_000, wall: () => clock });
 });
 /** A look at a folder that was changed so many milliseconds ago. */
-const look = (missing: string[], { ino = 1n, age = 0 } = {}) => removals.hold(missing, { dev: 1n, ino, mtimeMs: BigInt(clock - age) });
+const look = (missing: string[], { ino = 1n, age = 0 } = {}) => removals.hold(missing, { dev: 1n, ino, birthtimeMs: 0n, mtimeMs: BigInt(clock - age) });
 const after = (milliseconds: number): void => { clock += milliseconds; };
 
 describe('a file that is missing', () => {
@@ -53,8 +53,8 @@ describe('a file that is missing', () => {
   it('is not waited for forever in a folder whose time lies in the future', () => {
     look([], { age: -60_000 });
     const mtimeMs = BigInt(clock + 60_000);
-    expect(removals.hold(['a'], { dev: 1n, ino: 1n, mtimeMs }).held).toEqual(['a']);
+    expect(removals.hold(['a'], { dev: 1n, ino: 1n, birthtimeMs: 0n, mtimeMs }).held).toEqual(['a']);
     after(100);
-    expect(removals.hold(['a'], { dev: 1n, ino: 1n, mtimeMs }).held).toEqual([]);
+    expect(removals.hold(['a'], { dev: 1n, ino: 1n, birthtimeMs: 0n, mtimeMs }).held).toEqual([]);
   });
 });
