@@ -121,7 +121,7 @@ inline_always struct backend *backend_if(__u32 index, __u32 generation)
 {
 	struct backend *backend = bpf_map_lookup_elem(&cilium_backends, &index);
 
-	return backend && *(volatile __u32 *)&backend->generation == generation ? backend : 0;
+	return likely(backend && *(volatile __u32 *)&backend->generation == generation) ? backend : 0;
 }
 
 inline_always struct backend *run_read(struct service *service, __u32 hash, struct choice *choice)

@@ -25,11 +25,14 @@ extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
 inline_always __u32 skb_summed(struct __sk_buff *ctx)
 {
 	struct sk_buff___kernel *skb;
+	__u64 bits;
 
 	if (!bpf_cast_to_kern_ctx)
 		return SUMMED_COMPLETE;
 	skb = bpf_cast_to_kern_ctx(ctx);
-	return BPF_CORE_READ_BITFIELD(skb, ip_summed);
+	/* a byte in every kernel; a read for any width of it would be a chain of branches */
+	bits = *((const __u8 *)skb + __CORE_RELO(skb, ip_summed, BYTE_OFFSET));
+	return bits << __CORE_RELO(skb, ip_summed, LSHIFT_U64) >> __CORE_RELO(skb, ip_summed, RSHIFT_U64);
 }
 
 /* Bytes between the link-layer header and what the program sees first; 0 too where the kernel does not tell. */

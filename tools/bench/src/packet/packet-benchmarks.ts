@@ -36,7 +36,7 @@ export function relativeCost(costs: ReadonlyMap<string, PacketCost>, name: strin
 }
 
 /** Where the kernel puts programs, flow table and packet is another each time, and some places cost a tenth more. */
-const LOADINGS = 5;
+const LOADINGS = 10;
 
 /** Measures a suite several times, each with everything loaded anew, and takes all bursts together. */
 export async function measureSuite(suite: Suite, progress: (text: string) => void, signal: AbortSignal): Promise<Map<string, PacketCost>> {

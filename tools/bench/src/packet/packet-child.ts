@@ -10,7 +10,7 @@ import { measureInterleaved, type BurstPair } from './measure.ts';
 /** The bursts of each case by name, as they travel to the parent process. */
 export type MeasuredCases = [name: string, pairs: BurstPair[]][];
 
-const ROUNDS = 20;
+const ROUNDS = 12;
 
 /** Which cases are measured together. */
 export type Suite = keyof typeof SUITES;
