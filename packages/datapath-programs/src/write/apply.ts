@@ -5,6 +5,7 @@ import { coversSome, planAddresses, type AddressChange, type AddressPlan } from 
 import { isExact } from './address-book.ts';
 import { slotCount } from './cells.ts';
 import { extendVersions, inheritRows } from './extend.ts';
+import { abandonUnused } from './obtain.ts';
 import { planPolicies, type PolicyPlan } from './policy-plan.ts';
 import { createRun, planSlots, type Run, type SlotPlan } from './run.ts';
 import { activateSlot, connectSlot, retireSlot } from './slots.ts';
@@ -45,15 +46,20 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
   await finishAddresses(run, addresses, deferred);
   await lockMisjudging(run);
   markStale(run, policies);
+  abandonUnused(run);
   return report(run);
 }
 
-/** Stage 3. Returns the changes that must wait for the end of the grace period after the switch. */
-async function changeAddresses(run: Run, { switching }: PolicyPlan, { changes }: AddressPlan): Promise<Set<AddressChange>> {
+/** Stage 3. Returns the changes that must wait for the end of the grace period after the switch: none, or all. */
+async function changeAddresses(run: Run, { switching }: PolicyPlan, { changes }: AddressPlan): Promise<readonly AddressChange[]> {
   const leaving = new Set(switching.map(({ active }) => active.version).filter((version): version is PolicyVersion => version !== undefined));
-  const deferred = await inheritRows(run, leaving, changes);
-  await publishAll(run, changes.filter((change) => !deferred.has(change)));
-  return deferred;
+  if (await inheritRows(run, leaving, changes)) {
+    await publishAll(run, changes);
+    return [];
+  }
+  // Under the new policies these are at first what they were.
+  run.removals = [...run.removals, ...changes.map(({ cidr, before, what }) => ({ cidr, before, after: what.identity }))];
+  return changes;
 }
 
 /**
@@ -100,14 +106,14 @@ async function bringUp(run: Run, { add }: SlotPlan): Promise<void> {
 }
 
 /** Stage 6. */
-async function finishAddresses(run: Run, { removals }: AddressPlan, deferred: ReadonlySet<AddressChange>): Promise<void> {
+async function finishAddresses(run: Run, { removals }: AddressPlan, deferred: readonly AddressChange[]): Promise<void> {
   const { state } = run;
   const leaving = removals.filter(({ cidr }) => state.book.entries.has(cidr.text));
-  if (leaving.length === 0 && deferred.size === 0) return;
+  if (leaving.length === 0 && deferred.length === 0) return;
   if (run.switched) await state.grace.wait(state.switchedAt);
   // A packet that missed a new address in the hash must still find the prefix that it looks for next.
   if (leaving.some(({ cidr }) => !isExact(cidr))) await state.grace.wait(run.publishedAt);
-  await publishAll(run, [...deferred]);
+  await publishAll(run, deferred);
   for (const { cidr } of leaving) state.book.unpublish(cidr);
   state.book.flush();
   run.changed = true;

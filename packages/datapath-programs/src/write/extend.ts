@@ -33,24 +33,25 @@ function wanted(policy: VersionPlan['policy'], key: PeerKey): boolean {
 /**
  * Before an address takes on an identity that nothing carried, under a policy that is about to be replaced: gives
  * that identity, in the old policy, the rows of the identity that the address had. The verdicts stay the old ones
- * until the epoch moves. Returns the changes that must wait until after that, because this is not possible.
+ * until the epoch moves. False if this is not possible: then all changes must wait until after that. All of them,
+ * because an address must not pass through a new prefix on its way.
  */
-export async function inheritRows(run: Run, leaving: ReadonlySet<PolicyVersion>, changes: readonly AddressChange[]): Promise<Set<AddressChange>> {
+export async function inheritRows(run: Run, leaving: ReadonlySet<PolicyVersion>, changes: readonly AddressChange[]): Promise<boolean> {
   const { state, carriers } = run;
-  const deferred = new Set<AddressChange>();
+  let complete = true;
   const newcomers = changes.filter(({ what }) => !carriers.now(what.identity));
   if ([...leaving].some((version) => newcomers.some((change) => hasLeftover(version, change)))) await makeRoom(state);
   for (const version of leaving) {
     const add = new Map<PeerKey, StoredRow>();
-    for (const change of newcomers) if (!collect(version, change, add)) deferred.add(change);
+    for (const change of newcomers) if (!collect(version, change, add)) complete = false;
     if (add.size === 0) continue;
     await state.policyGate.opened();
     run.changed = true;
     version.source = undefined;
     const failure = state.versions.extend(version, add);
-    if (failure !== undefined) for (const change of newcomers) deferred.add(change);
+    if (failure !== undefined) complete = false;
   }
-  return deferred;
+  return complete;
 }
 
 /** Whether an entry from when something carried the identity last, to be deleted anyhow, says something else. */

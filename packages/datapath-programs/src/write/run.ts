@@ -27,7 +27,7 @@ export interface Run {
   switched: boolean;
   /** Versions written in this pass, by identity and policy, failures included. */
   readonly made: Map<string, PolicyVersion | PolicyFailure>;
-  /** Addresses that will go. */
+  /** Addresses that will go or, with those of `AddressChange` that must wait, be another identity's, after the switch. */
   removals: readonly AddressRemoval[];
   /** When an address last came into the hash. */
   publishedAt: GraceMark;

@@ -87,12 +87,11 @@ function refuseUnknownIdentities(run: Run, decisions: Map<ActiveSlot, Decision>,
   for (const identity of newcomers) {
     if (kept.some((plan) => misjudges(plan, identity))) run.unpublishable.add(identity);
   }
-  for (const [active, { identity, version }] of decisions) {
+  for (const [active, { identity }] of decisions) {
     if (!run.unpublishable.has(identity) || identity === active.identity) continue;
     decisions.delete(active);
     const effect = active.version === undefined ? 'locked-down' : 'kept-old-policy';
     run.failures.push({ slot: active.slot, reason: 'policy-map-full', effect, message: unknownIdentity(identity) });
-    if (version !== undefined && version.uses === 0) version.unusedSince = run.state.grace.mark();
   }
 }
 

@@ -55,7 +55,10 @@ export class VersionStore {
     return this.#versions.has(number);
   }
 
-  /** Writes a whole policy under a new number. `extra` entries win over the policy's. Not used by any slot yet. */
+  /**
+   * Writes a whole policy under a new number. `extra` entries win over the policy's. No slot uses it yet, and it is
+   * not up for deletion: either a slot comes to use it, or `abandon` is called.
+   */
   create(identity: number, policy: CompiledPolicyShape, extra: ReadonlyMap<PeerKey, PolicyRowShape>): PolicyVersion | PolicyFailure {
     const any = this.#acquire(new Map(DIRECTIONS.map((direction) => [peerKey(direction, 0), directionOf(policy, direction).any])));
     if ('failed' in any) return any;
@@ -67,7 +70,7 @@ export class VersionStore {
       return 'failed' in entries ? entries : rowsFull(this.#rows.free);
     }
     const version: PolicyVersion = {
-      number, identity, entries, any: [ingress, egress], stale: new Map(), uses: 0, unusedSince: this.#grace.mark(), source: extra.size === 0 ? policy : undefined,
+      number, identity, entries, any: [ingress, egress], stale: new Map(), uses: 0, unusedSince: undefined, source: extra.size === 0 ? policy : undefined,
     };
     this.#versions.set(number, version);
     return version;
@@ -107,6 +110,11 @@ export class VersionStore {
   release(version: PolicyVersion): void {
     version.uses--;
     if (version.uses === 0) version.unusedSince = this.#grace.mark();
+  }
+
+  /** Gives up a version that no slot has come to use. */
+  abandon(version: PolicyVersion): void {
+    if (version.uses === 0) version.unusedSince ??= this.#grace.mark();
   }
 
   /** Deletes what has been unused for a grace period, and closes the gate if anything was deleted. */

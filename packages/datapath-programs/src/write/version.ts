@@ -39,7 +39,7 @@ export interface PolicyVersion {
   readonly stale: Map<PeerKey, GraceMark>;
   /** Slots whose cell names this version. */
   uses: number;
-  /** Since when none does. */
+  /** Since when none does any more; undefined too for a version that waits for its first. */
   unusedSince: GraceMark | undefined;
   /** The compiled policy that this version is known to be equal to. */
   source: CompiledPolicyShape | undefined;
