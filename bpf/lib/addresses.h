@@ -34,10 +34,18 @@ enum remote_flag {
 	REMOTE_HOST = 1, /* an address of this node */
 };
 
-/* Changed by one 8-byte store. Index 0 is unused. */
-struct remote {
+/* Changed by one 8-byte store. */
+struct remote_half {
 	__u32 identity;
 	__u32 flags;
+};
+
+/*
+ * half[epoch & 1] is in force: addresses change together with policies. Without a change of policies both halves change,
+ * one after the other. Index 0 is unused.
+ */
+struct remote {
+	struct remote_half half[2];
 };
 
 struct {

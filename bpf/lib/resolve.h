@@ -107,7 +107,7 @@ inline_always int resolve_remote(struct __sk_buff *ctx, struct packet *p, struct
 
 		if (remote) {
 			/* one load: the agent changes both by one store */
-			__u64 value = *(volatile __u64 *)remote;
+			__u64 value = *(volatile __u64 *)&remote->half[p->parity & 1];
 
 			/* the node does not receive its own packets: its address coming in from a device is forged */
 			if (((value >> 32) & REMOTE_HOST) && (how & RESOLVE_BEGAN) && p->ingress_ifindex)

@@ -102,7 +102,8 @@ inline_always int is_node_address(void *address)
 		return 0;
 	index = ref->ref;
 	remote = bpf_map_lookup_elem(&cilium_remotes, &index);
-	return remote && ((*(volatile __u64 *)remote >> 32) & REMOTE_HOST);
+	/* whichever epoch: no policy is asked */
+	return remote && ((*(volatile __u64 *)&remote->half[0] >> 32) & REMOTE_HOST);
 }
 
 /*

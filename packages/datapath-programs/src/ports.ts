@@ -13,7 +13,7 @@ export interface DatapathStore {
   readonly node: WordArray;
   /** cilium_cells. */
   readonly cells: WordArray;
-  /** cilium_remotes: one word per entry. */
+  /** cilium_remotes: two words per entry, one for each parity of the epoch. */
   readonly remotes: WordArray;
   /** cilium_rows: one word per boundary. */
   readonly rows: WordArray;

@@ -37,7 +37,7 @@ export const MAPS = {
   cilium_pool_members: { type: 'hash', keySize: 24, valueSize: 4, maxEntries: 131072, flags: 1 },
   cilium_prefilter: { type: 'array', keySize: 4, valueSize: 16, maxEntries: 1, flags: 1024 },
   cilium_prefixes: { type: 'lpm_trie', keySize: 20, valueSize: 4, maxEntries: 65536, flags: 1 },
-  cilium_remotes: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 131072, flags: 1024 },
+  cilium_remotes: { type: 'array', keySize: 4, valueSize: 16, maxEntries: 131072, flags: 1024 },
   cilium_rows: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 262144, flags: 1024 },
   cilium_service_runs: { type: 'array', keySize: 4, valueSize: 8, maxEntries: 1048576, flags: 1024 },
   cilium_services: { type: 'array', keySize: 4, valueSize: 64, maxEntries: 65536, flags: 1024 },

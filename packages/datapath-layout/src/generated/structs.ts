@@ -544,20 +544,34 @@ export const prefixKey: Codec<PrefixKey> = /* @__PURE__ */ struct(
 /** Byte offsets within struct prefix_key. */
 export const prefixKeyOffsets = { prefixlen: 0, address: 4 } as const;
 
-/** struct remote, 8 bytes. */
-export interface Remote {
+/** struct remote_half, 8 bytes. */
+export interface RemoteHalf {
   readonly identity: number;
   readonly flags: number;
 }
 
-/** Codec of struct remote. */
-export const remote: Codec<Remote> = /* @__PURE__ */ struct(
+/** Codec of struct remote_half. */
+export const remoteHalf: Codec<RemoteHalf> = /* @__PURE__ */ struct(
   { identity: [u32, 0], flags: [u32, 4] },
   8,
 );
 
+/** Byte offsets within struct remote_half. */
+export const remoteHalfOffsets = { identity: 0, flags: 4 } as const;
+
+/** struct remote, 16 bytes. */
+export interface Remote {
+  readonly half: readonly RemoteHalf[];
+}
+
+/** Codec of struct remote. */
+export const remote: Codec<Remote> = /* @__PURE__ */ struct(
+  { half: [array(remoteHalf, 2), 0] },
+  16,
+);
+
 /** Byte offsets within struct remote. */
-export const remoteOffsets = { identity: 0, flags: 4 } as const;
+export const remoteOffsets = { half: 0 } as const;
 
 /** struct row_boundary, 8 bytes. */
 export interface RowBoundary {

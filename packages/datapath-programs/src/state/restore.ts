@@ -4,7 +4,7 @@ import { ADDRESS_LOCAL, addressRef, CELL_FLAG, endpointInfo, policyKey, policyVa
 import type { DatapathStore } from '../ports.ts';
 import type { AddressEntry, AddressTarget } from '../write/address-book.ts';
 import { loadEpoch } from '../write/buckets.ts';
-import { parityOf, readHalf, slotCount } from '../write/cells.ts';
+import { parityOf, readHalf, slotCount, type Parity } from '../write/cells.ts';
 import { u32Bytes } from '../write/encode.ts';
 import { peerKey, type Direction, type PeerKey } from '../write/version.ts';
 import type { Slot } from './desired.ts';
@@ -42,7 +42,7 @@ export function readState(store: DatapathStore): FoundState {
     const info = half.generation === 0 ? undefined : store.endpoints.lookup(u32Bytes(slot));
     if (info !== undefined) slots.push({ slot, half, info: decodeBytes(endpointInfo, info) });
   }
-  return { epoch, slots, generations, versions: readVersions(store), addresses: [...readAddresses(store)] };
+  return { epoch, slots, generations, versions: readVersions(store), addresses: [...readAddresses(store, parity)] };
 }
 
 /** Whether a slot drops everything. */
@@ -61,9 +61,9 @@ function readVersions(store: DatapathStore): Map<number, Map<PeerKey, number>> {
   return versions;
 }
 
-function* readAddresses(store: DatapathStore): Iterable<AddressEntry> {
-  for (const [key, value] of store.addresses.entries()) yield { cidr: hostCidr(ipFromKey16(key)), target: targetOf(store, value) };
-  for (const [key, value] of store.prefixes.entries()) yield { cidr: prefixOf(key), target: targetOf(store, value) };
+function* readAddresses(store: DatapathStore, parity: Parity): Iterable<AddressEntry> {
+  for (const [key, value] of store.addresses.entries()) yield { cidr: hostCidr(ipFromKey16(key)), target: targetOf(store, value, parity) };
+  for (const [key, value] of store.prefixes.entries()) yield { cidr: prefixOf(key), target: targetOf(store, value, parity) };
 }
 
 function prefixOf(key: Uint8Array): Cidr {
@@ -73,9 +73,9 @@ function prefixOf(key: Uint8Array): Cidr {
   return cidrOf(ip, mapped ? prefixlen - 96 : prefixlen);
 }
 
-function targetOf(store: DatapathStore, value: Uint8Array): AddressTarget {
+function targetOf(store: DatapathStore, value: Uint8Array, parity: Parity): AddressTarget {
   const { ref } = addressRef.decode(viewOf(value), 0);
   if (ref >= ADDRESS_LOCAL) return { kind: 'slot', slot: (ref - ADDRESS_LOCAL) as Slot };
-  const word = store.remotes.load(ref);
+  const word = store.remotes.load(ref * 2 + parity);
   return { kind: 'remote', index: ref, identity: Number(word & 0xffff_ffffn), host: ((word >> 32n) & 1n) === 1n };
 }

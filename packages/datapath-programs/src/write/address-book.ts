@@ -6,9 +6,10 @@ import type { ApplyFailureReason, DesiredAddress, Slot } from '../state/desired.
 import { bumpAddress, bumpPrefixes } from './buckets.ts';
 import type { GraceMark, GraceTracker } from './grace.ts';
 import type { InsertGate } from './insert-gate.ts';
+import type { Remotes } from './remotes.ts';
 import { isFull } from './version-store.ts';
 
-/** What an address leads to. */
+/** What an address leads to; with the next epoch, where a change waits for that. */
 export type AddressTarget =
   | { readonly kind: 'slot'; readonly slot: Slot }
   | { readonly kind: 'remote'; readonly index: number; readonly identity: number; readonly host: boolean };
@@ -29,16 +30,18 @@ export interface AddressFailure {
 export class AddressBook {
   readonly gate: InsertGate;
   readonly #store: DatapathStore;
+  readonly #remotes: Remotes;
   readonly #entries: Map<string, AddressEntry>;
   readonly #indexes: IndexPool;
   readonly #changed: Cidr[] = [];
 
   /** `found` is what lies in the kernel already. */
-  constructor(store: DatapathStore, deps: { grace: GraceTracker; gate: InsertGate }, found: Iterable<AddressEntry>) {
+  constructor(store: DatapathStore, deps: { grace: GraceTracker; gate: InsertGate; remotes: Remotes }, found: Iterable<AddressEntry>) {
     this.#store = store;
+    this.#remotes = deps.remotes;
     this.gate = deps.gate;
     this.#entries = new Map([...found].map((entry) => [entry.cidr.text, entry]));
-    this.#indexes = createIndexPool(store.remotes.length, [...this.#entries.values()], deps.grace);
+    this.#indexes = createIndexPool(deps.remotes.length, [...this.#entries.values()], deps.grace);
   }
 
   /** By CIDR text. */
@@ -55,22 +58,53 @@ export class AddressBook {
     return undefined;
   }
 
-  /** Makes an address or prefix stand for an identity: a new entry, or one word in an old one. */
-  publishRemote(cidr: Cidr, { identity, host = false }: DesiredAddress): AddressFailure | undefined {
+  /** How many new entries the maps can take. */
+  room(): { addresses: number; prefixes: number; remotes: number } {
+    const exact = [...this.#entries.values()].filter(({ cidr }) => isExact(cidr)).length;
+    const { addresses, prefixes } = this.#store;
+    return { addresses: addresses.maxEntries - exact, prefixes: prefixes.maxEntries - (this.#entries.size - exact), remotes: this.#indexes.available() };
+  }
+
+  /** What is said when the map of an address or prefix is full. */
+  full(cidr: Cidr): AddressFailure {
+    return mapFull(cidr, this.#mapOf(cidr));
+  }
+
+  /** What is said when cilium_remotes is full. */
+  remotesFull(cidr: Cidr): AddressFailure {
+    return { failed: 'remotes-full', message: `cilium_remotes has no room for ${cidr.text}` };
+  }
+
+  /**
+   * Makes an address or prefix stand for an identity: a new entry, or one word in an old one. `meanwhile`: only with
+   * the next epoch, and as this identity until then, where nothing else is in force.
+   */
+  publishRemote(cidr: Cidr, { identity, host = false }: DesiredAddress, meanwhile?: number): AddressFailure | undefined {
     const word = remoteWord(identity, host);
     const previous = this.#entries.get(cidr.text)?.target;
     if (previous?.kind === 'remote') {
-      this.#store.remotes.store(previous.index, word);
       this.#entries.set(cidr.text, { cidr, target: { kind: 'remote', index: previous.index, identity, host } });
+      if (meanwhile !== undefined) {
+        this.#remotes.prepare(previous.index, word);
+        return undefined;
+      }
+      this.#remotes.store(previous.index, word);
       this.#changed.push(cidr);
       return undefined;
     }
     const index = this.#indexes.take();
-    if (index === undefined) return { failed: 'remotes-full', message: `cilium_remotes has no room for ${cidr.text}` };
-    this.#store.remotes.store(index, word);
+    if (index === undefined) return this.remotesFull(cidr);
+    if (meanwhile === undefined) this.#remotes.store(index, word);
+    else this.#remotes.prepare(index, word, remoteWord(meanwhile, false));
     const failure = this.#write(cidr, index, { kind: 'remote', index, identity, host });
-    if (failure !== undefined) this.#indexes.give(index);
+    if (failure !== undefined) this.#give(index);
     return failure;
+  }
+
+  /** With the next epoch, an entry stands for what its packets will be without it: it can be taken out after that. */
+  foretellRemoval(cidr: Cidr, after: number): void {
+    const target = this.#entries.get(cidr.text)?.target;
+    if (target?.kind === 'remote') this.publishRemote(cidr, { identity: after }, target.identity);
   }
 
   /** Makes an address lead to a local endpoint. */
@@ -84,7 +118,7 @@ export class AddressBook {
     if (entry === undefined) return;
     this.#mapOf(cidr).delete(keyOf(cidr));
     this.gate.close();
-    if (entry.target.kind === 'remote') this.#indexes.give(entry.target.index);
+    if (entry.target.kind === 'remote') this.#give(entry.target.index);
     this.#entries.delete(cidr.text);
     this.#changed.push(cidr);
   }
@@ -101,6 +135,11 @@ export class AddressBook {
     this.#indexes.reclaim();
   }
 
+  #give(index: number): void {
+    this.#remotes.forget(index);
+    this.#indexes.give(index);
+  }
+
   #mapOf(cidr: Cidr): RawMap {
     return isExact(cidr) ? this.#store.addresses : this.#store.prefixes;
   }
@@ -112,10 +151,10 @@ export class AddressBook {
       map.update(keyOf(cidr), encodeBytes(addressRef, { ref }));
     } catch (error) {
       if (!isFull(error)) throw error;
-      return mapFull(cidr, map);
+      return this.full(cidr);
     }
     if (previous !== undefined) this.gate.close();
-    if (previous?.target.kind === 'remote') this.#indexes.give(previous.target.index);
+    if (previous?.target.kind === 'remote') this.#give(previous.target.index);
     this.#entries.set(cidr.text, { cidr, target });
     this.#changed.push(cidr);
     return undefined;
@@ -144,6 +183,8 @@ function mapFull(cidr: Cidr, map: RawMap): AddressFailure {
 }
 
 interface IndexPool {
+  /** How many take() can give. */
+  available(): number;
   take(): number | undefined;
   give(index: number): void;
   reclaim(): void;
@@ -154,6 +195,7 @@ function createIndexPool(size: number, entries: readonly AddressEntry[], grace: 
   const used = new Set(entries.flatMap(({ target }) => (target.kind === 'remote' ? [target.index] : [])));
   const free: number[] = [];
   let next = 1;
+  let fresh = size - 1 - used.size;
   const resting = new Map<number, GraceMark>();
   const reclaim = (): void => {
     for (const [index, since] of resting) {
@@ -163,12 +205,18 @@ function createIndexPool(size: number, entries: readonly AddressEntry[], grace: 
     }
   };
   return {
+    available() {
+      reclaim();
+      return free.length + fresh;
+    },
     take() {
       if (free.length === 0) reclaim();
       const returned = free.pop();
       if (returned !== undefined) return returned;
       while (used.has(next)) next++;
-      return next < size ? next++ : undefined;
+      if (next >= size) return undefined;
+      fresh--;
+      return next++;
     },
     give: (index) => void resting.set(index, grace.mark()),
     reclaim,

@@ -13,9 +13,7 @@ export interface AddressChange {
 /** An address or prefix that should go. */
 export interface AddressRemoval {
   readonly cidr: Cidr;
-  /** The identity that its packets have now; undefined for a local endpoint's address. */
-  readonly before: number | undefined;
-  /** The identity that they will have. */
+  /** The identity that its packets will have. */
   readonly after: number;
 }
 
@@ -36,9 +34,9 @@ export function planAddresses(run: Run): AddressPlan {
     changes.push({ cidr: what.cidr, what, before: identityOfEntry(state, entry ?? state.book.covering(what.cidr), what.cidr) });
   }
   const removals: AddressRemoval[] = [];
-  for (const [text, { cidr, target }] of state.book.entries) {
+  for (const [text, { cidr }] of state.book.entries) {
     if (next.remotes.has(text) || next.locals.has(text)) continue;
-    removals.push({ cidr, before: target.kind === 'remote' ? target.identity : undefined, after: identityAfter(run, cidr) });
+    removals.push({ cidr, after: identityAfter(run, cidr) });
   }
   // Longest first when they come, shortest first when they go: no address passes through a prefix in between.
   changes.sort((a, b) => b.cidr.prefixLength - a.cidr.prefixLength);
@@ -53,11 +51,12 @@ export function coversSome(prefixes: readonly Cidr[], addresses: readonly Cidr[]
   return addresses.some(({ address }) => lengths.some((length) => length <= addressBits(address.family) && texts.has(cidrOf(address, length).text)));
 }
 
-/** The identity of an address once its own entry is gone: that of the longest desired cover. */
-function identityAfter({ state, next }: Run, cidr: Cidr): number {
+/** The identity of an address that has no entry of its own: that of the longest desired cover which found room. */
+export function identityAfter({ state, next, missing }: Run, cidr: Cidr): number {
   for (let length = cidr.prefixLength - 1; length >= 0; length--) {
-    const cover = next.remotes.get(cidrOf(cidr.address, length).text);
-    if (cover !== undefined) return cover.identity;
+    const { text } = cidrOf(cidr.address, length);
+    const cover = next.remotes.get(text);
+    if (cover !== undefined && !missing.has(text)) return cover.identity;
   }
   return cidr.family === 4 ? state.world.ipv4 : state.world.ipv6;
 }

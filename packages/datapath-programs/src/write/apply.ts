@@ -1,17 +1,17 @@
 import type { Cidr } from '@cilium-ts/core';
-import type { ApplyFailureReason, ApplyReport, DesiredState, Slot } from '../state/desired.ts';
+import type { ApplyReport, DesiredState, Slot } from '../state/desired.ts';
 import { normalise } from '../state/normalise.ts';
 import { coversSome, planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
 import { isExact } from './address-book.ts';
 import { slotCount } from './cells.ts';
-import { extendVersions, inheritRows } from './extend.ts';
+import { extendVersions } from './extend.ts';
 import { abandonUnused } from './obtain.ts';
 import { planPolicies, type PolicyPlan } from './policy-plan.ts';
 import { createRun, planSlots, type Run, type SlotPlan } from './run.ts';
 import { activateSlot, connectSlot, retireSlot } from './slots.ts';
 import type { WriterState } from './state.ts';
-import { lockMisjudging, switchPolicies, unknownIdentity } from './switch.ts';
-import { peerKey, DIRECTIONS, type PolicyVersion } from './version.ts';
+import { lastSwitchSettled, lockMisjudging, misjudging, switchPolicies } from './switch.ts';
+import { refuse, refuseUnfit, unknownIdentity } from './unpublished.ts';
 
 /**
  * One pass from what is in the kernel to what should be. The order of the stages is what keeps every packet under
@@ -19,9 +19,8 @@ import { peerKey, DIRECTIONS, type PolicyVersion } from './version.ts';
  *
  * 1. endpoints that go are taken out of service (one store each: nothing is open meanwhile);
  * 2. policies that stay learn of identities that nothing carries yet;
- * 3. addresses take on their new identities, under the policies in force (which judge a new identity as the one it
- *    replaces, where they are themselves about to be replaced);
- * 4. the epoch moves;
+ * 3. addresses take on their new identities: with the next epoch if there will be one, else at once;
+ * 4. the epoch moves: new policies and new identities of addresses together;
  * 5. new endpoints come into service;
  * 6. addresses that go are taken out, when nobody reads the old policies any more.
  */
@@ -29,37 +28,39 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
   const run = createRun(state, normalise(desired, slotCount(state.store.cells), state.world));
   const slots = planSlots(run);
   const addresses = planAddresses(run);
-  const newcomers = addresses.changes.some(({ what }) => !run.carriers.now(what.identity));
-  const policies = planPolicies(run, slots, newcomers);
-  run.removals = addresses.removals;
+  const policies = planPolicies(run, slots);
 
   for (const active of slots.remove) await retireSlot(run, active);
   const retiredAt = slots.remove.length > 0 ? state.grace.mark() : undefined;
   // Who is still under the policies that the last switch replaced must not meet addresses that these never knew.
-  if (slots.add.length + addresses.changes.length + addresses.removals.length > 0) await state.grace.wait(state.switchedAt);
+  if (slots.add.length + addresses.changes.length + addresses.removals.length > 0) await lastSwitchSettled(state);
   await extendVersions(run, policies.versions);
-  const deferred = await changeAddresses(run, policies, addresses);
-  await switchPolicies(run, policies.switching);
+  const fitting = refuseUnfit(run, addresses);
+  const switching = [...policies.switching, ...misjudging(run, slots, policies.switching)];
+  const deferred = await changeAddresses(run, switching.length > 0, fitting);
+  await switchPolicies(run, switching, fitting.changes);
   // A packet of an endpoint that is gone must not meet one that was never there beside it.
   if (retiredAt !== undefined && slots.add.length > 0) await state.grace.wait(retiredAt);
   await bringUp(run, slots);
-  await finishAddresses(run, addresses, deferred);
+  await finishAddresses(run, fitting, deferred);
   await lockMisjudging(run);
   markStale(run, policies);
   abandonUnused(run);
   return report(run);
 }
 
-/** Stage 3. Returns the changes that must wait for the end of the grace period after the switch: none, or all. */
-async function changeAddresses(run: Run, { switching }: PolicyPlan, { changes }: AddressPlan): Promise<readonly AddressChange[]> {
-  const leaving = new Set(switching.map(({ active }) => active.version).filter((version): version is PolicyVersion => version !== undefined));
-  if (await inheritRows(run, leaving, changes)) {
+/** Stage 3. Returns what must wait until after the switch: addresses that still lead to an endpoint that has gone. */
+async function changeAddresses(run: Run, switching: boolean, { changes, removals }: AddressPlan): Promise<readonly AddressChange[]> {
+  if (!switching) {
     await publishAll(run, changes);
     return [];
   }
-  // Under the new policies these are at first what they were.
-  run.removals = [...run.removals, ...changes.map(({ cidr, before, what }) => ({ cidr, before, after: what.identity }))];
-  return changes;
+  const { book } = run.state;
+  const deferred = changes.filter(({ cidr }) => book.entries.get(cidr.text)?.target.kind === 'slot');
+  for (const change of changes) if (!deferred.includes(change)) await publish(run, change, change.before);
+  for (const { cidr, after } of removals) book.foretellRemoval(cidr, after);
+  book.flush();
+  return deferred;
 }
 
 /**
@@ -77,27 +78,21 @@ async function publishAll(run: Run, changes: readonly AddressChange[]): Promise<
   run.state.book.flush();
 }
 
-async function publish(run: Run, { cidr, what }: AddressChange): Promise<void> {
+/** `meanwhile`: with the next epoch, and as this identity until then. */
+async function publish(run: Run, change: AddressChange, meanwhile?: number): Promise<void> {
   const { state } = run;
-  const fail = (reason: ApplyFailureReason, message: string): void => {
-    run.failures.push({ address: cidr.text, reason, effect: 'not-published', message });
-    run.unpublished.push({ cidr, identity: what.identity, reason, message });
-  };
-  if (run.unpublishable.has(what.identity)) {
-    fail('policy-map-full', unknownIdentity(what.identity));
-    return;
-  }
+  const { cidr, what } = change;
   await state.book.gate.opened();
   run.changed = true;
-  const failure = state.book.publishRemote(cidr, what);
+  const failure = run.unpublishable.has(what.identity) ? ({ failed: 'policy-map-full', message: unknownIdentity(what.identity) } as const) : state.book.publishRemote(cidr, what, meanwhile);
   if (isExact(cidr)) run.publishedAt = state.grace.mark();
-  if (failure !== undefined) fail(failure.failed, failure.message);
+  if (failure !== undefined) refuse(run, [[change, failure]]);
 }
 
 /** Stage 5. After a switch, new endpoints wait until nobody judges them by policies that do not know them. */
 async function bringUp(run: Run, { add }: SlotPlan): Promise<void> {
   const { state, next } = run;
-  if (run.switched && add.length > 0) await state.grace.wait(state.switchedAt);
+  if (run.switched && add.length > 0) await lastSwitchSettled(state);
   for (const { slot, desired } of add) await activateSlot(run, slot, desired);
   for (const [slot, desired] of next.endpoints) {
     const active = state.slots.get(slot);
@@ -110,7 +105,7 @@ async function finishAddresses(run: Run, { removals }: AddressPlan, deferred: re
   const { state } = run;
   const leaving = removals.filter(({ cidr }) => state.book.entries.has(cidr.text));
   if (leaving.length === 0 && deferred.length === 0) return;
-  if (run.switched) await state.grace.wait(state.switchedAt);
+  if (run.switched) await lastSwitchSettled(state);
   // A packet that missed a new address in the hash must still find the prefix that it looks for next.
   if (leaving.some(({ cidr }) => !isExact(cidr))) await state.grace.wait(run.publishedAt);
   await publishAll(run, deferred);
@@ -123,13 +118,6 @@ async function finishAddresses(run: Run, { removals }: AddressPlan, deferred: re
 function markStale(run: Run, { versions }: PolicyPlan): void {
   const mark = run.state.grace.mark();
   for (const { version, superfluous } of versions) for (const key of superfluous) version.stale.set(key, mark);
-  for (const version of run.made.values()) {
-    if (!('entries' in version)) continue;
-    for (const { before } of run.removals) {
-      if (before === undefined || run.carriers.next(before)) continue;
-      for (const direction of DIRECTIONS) if (version.entries.has(peerKey(direction, before))) version.stale.set(peerKey(direction, before), mark);
-    }
-  }
 }
 
 function report({ state, failures, switched, changed }: Run): ApplyReport {

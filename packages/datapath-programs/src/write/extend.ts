@@ -3,12 +3,12 @@ import { makeRoom } from './obtain.ts';
 import type { VersionPlan } from './policy-plan.ts';
 import type { Run } from './run.ts';
 import type { StoredRow } from './row-store.ts';
-import { DIRECTIONS, effectiveRow, peerIdentity, peerKey, type PeerKey, type PolicyVersion } from './version.ts';
+import { DIRECTIONS, effectiveRow, peerIdentity, peerKey, revive, type PeerKey, type PolicyVersion } from './version.ts';
 
 /** Tells versions that stay in force about identities that nothing carries yet. */
 export async function extendVersions(run: Run, plans: readonly VersionPlan[]): Promise<void> {
   for (const { version, policy, add } of plans) {
-    for (const key of version.stale.keys()) if (wanted(policy, key)) version.stale.delete(key);
+    revive(version, policy);
     if (add.size === 0) {
       version.source = policy;
       continue;
@@ -26,32 +26,25 @@ export async function extendVersions(run: Run, plans: readonly VersionPlan[]): P
   }
 }
 
-function wanted(policy: VersionPlan['policy'], key: PeerKey): boolean {
-  return DIRECTIONS.some((direction) => key === peerKey(direction, peerIdentity(key)) && (direction === 0 ? policy.ingress : policy.egress).byIdentity.has(peerIdentity(key)));
-}
-
 /**
- * Before an address takes on an identity that nothing carried, under a policy that is about to be replaced: gives
- * that identity, in the old policy, the rows of the identity that the address had. The verdicts stay the old ones
- * until the epoch moves. False if this is not possible: then all changes must wait until after that. All of them,
- * because an address must not pass through a new prefix on its way.
+ * A policy that was to be replaced and is kept, for want of room, knows nothing of identities that addresses take on
+ * with the next epoch: it gets, for these, the rows of what the addresses were. Returns the policies that could not be told.
  */
-export async function inheritRows(run: Run, leaving: ReadonlySet<PolicyVersion>, changes: readonly AddressChange[]): Promise<boolean> {
+export async function inheritRows(run: Run, kept: ReadonlySet<PolicyVersion>, changes: readonly AddressChange[]): Promise<ReadonlySet<PolicyVersion>> {
   const { state, carriers } = run;
-  let complete = true;
+  const untold = new Set<PolicyVersion>();
   const newcomers = changes.filter(({ what }) => !carriers.now(what.identity));
-  if ([...leaving].some((version) => newcomers.some((change) => hasLeftover(version, change)))) await makeRoom(state);
-  for (const version of leaving) {
+  if ([...kept].some((version) => newcomers.some((change) => hasLeftover(version, change)))) await makeRoom(state);
+  for (const version of kept) {
     const add = new Map<PeerKey, StoredRow>();
-    for (const change of newcomers) if (!collect(version, change, add)) complete = false;
-    if (add.size === 0) continue;
+    if (!newcomers.every((change) => collect(version, change, add))) untold.add(version);
+    if (untold.has(version) || add.size === 0) continue;
     await state.policyGate.opened();
     run.changed = true;
     version.source = undefined;
-    const failure = state.versions.extend(version, add);
-    if (failure !== undefined) complete = false;
+    if (state.versions.extend(version, add) !== undefined) untold.add(version);
   }
-  return complete;
+  return untold;
 }
 
 /** Whether an entry from when something carried the identity last, to be deleted anyhow, says something else. */

@@ -21,22 +21,14 @@ export interface PolicyPlan {
 /** Flags whose change matters to live flows. */
 const DECISIVE = CELL_FLAG.LOCKED_DOWN | CELL_FLAG.AUDIT;
 
-/**
- * Compares the policies in force with the desired ones, for the slots that stay. `whole`: where one slot leaves a
- * version, all do. Needed when addresses take on new identities: those who leave must judge them as before, those
- * who stay as wanted, and one version cannot do both.
- */
-export function planPolicies(run: Run, { keep }: SlotPlan, whole: boolean): PolicyPlan {
+/** Compares the policies in force with the desired ones, for the slots that stay. */
+export function planPolicies(run: Run, { keep }: SlotPlan): PolicyPlan {
   const verdicts = new Map<PolicyVersion, { policy: CompiledPolicyShape; result: Difference }>();
   const switching: { active: ActiveSlot; desired: DesiredEndpoint }[] = [];
   for (const { active, desired } of keep) {
     if (needsSwitch(run, active, desired, verdicts)) switching.push({ active, desired });
   }
   const leaving = new Set(switching.map(({ active }) => active.version));
-  if (whole) {
-    const first = new Set(switching.map(({ active }) => active));
-    switching.push(...keep.filter(({ active }) => active.version !== undefined && leaving.has(active.version) && !first.has(active)));
-  }
   const versions: VersionPlan[] = [];
   for (const [version, { policy, result }] of verdicts) {
     if (result.kind === 'switch') continue;

@@ -4,7 +4,6 @@ import { CELL_FLAG, ENDPOINT_FLAG, endpointInfo, type EndpointInfo } from '@cili
 import type { ApplyFailure, DesiredEndpoint, Slot } from '../state/desired.ts';
 import type { NormalState } from '../state/normalise.ts';
 import type { AddressEntry } from './address-book.ts';
-import type { AddressRemoval } from './address-plan.ts';
 import type { GraceMark } from './grace.ts';
 import type { ActiveSlot, WriterState } from './state.ts';
 import type { PolicyFailure } from './version-store.ts';
@@ -23,12 +22,12 @@ export interface Run {
   readonly ungrown: Set<PolicyVersion>;
   /** Addresses that found no room in this pass. */
   readonly unpublished: Unpublished[];
+  /** The same by CIDR text. */
+  readonly missing: Set<string>;
   changed: boolean;
   switched: boolean;
   /** Versions written in this pass, by identity and policy, failures included. */
   readonly made: Map<string, PolicyVersion | PolicyFailure>;
-  /** Addresses that will go or, with those of `AddressChange` that must wait, be another identity's, after the switch. */
-  removals: readonly AddressRemoval[];
   /** When an address last came into the hash. */
   publishedAt: GraceMark;
 }
@@ -52,7 +51,7 @@ export function createRun(state: WriterState, next: NormalState): Run {
     now: (identity) => identity < FIRST_ALLOCATED || now.has(identity),
     next: (identity) => identity < FIRST_ALLOCATED || later.has(identity),
   };
-  return { state, next, carriers, failures: [], unpublishable: new Set(), ungrown: new Set(), unpublished: [], changed: false, switched: false, made: new Map(), removals: [], publishedAt: 0 };
+  return { state, next, carriers, failures: [], unpublishable: new Set(), ungrown: new Set(), unpublished: [], missing: new Set(), changed: false, switched: false, made: new Map(), publishedAt: 0 };
 }
 
 /** Sorts slots. A slot whose record changes goes and comes again: records are rewritten only out of service. */

@@ -7,8 +7,7 @@ import { u32Bytes } from './encode.ts';
 import { obtainVersion } from './obtain.ts';
 import { flagsOf, infoOf, type Run } from './run.ts';
 import { halfOf, type ActiveSlot, type WriterState } from './state.ts';
-import { unknownIdentity } from './switch.ts';
-import { misjudgedUnder } from './unpublished.ts';
+import { misjudgedUnder, unknownIdentity } from './unpublished.ts';
 import { isFull, isPolicyFailure } from './version-store.ts';
 import type { PolicyVersion } from './version.ts';
 

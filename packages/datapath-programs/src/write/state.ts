@@ -4,10 +4,11 @@ import type { DatapathStore } from '../ports.ts';
 import type { Slot } from '../state/desired.ts';
 import type { WorldIdentities } from '../state/normalise.ts';
 import { isLockedDown, readState, type FoundSlot, type FoundState } from '../state/restore.ts';
-import { AddressBook } from './address-book.ts';
-import { deactivate } from './cells.ts';
+import { AddressBook, remoteWord } from './address-book.ts';
+import { deactivate, parityOf } from './cells.ts';
 import { createGraceTracker, type GraceMark, type GraceTracker } from './grace.ts';
 import { createInsertGate, type InsertGate } from './insert-gate.ts';
+import { createRemotes, type Remotes } from './remotes.ts';
 import { createRowStore, type RowStore, type StoredRow } from './row-store.ts';
 import { VersionStore } from './version-store.ts';
 import type { PeerKey, PolicyVersion } from './version.ts';
@@ -38,6 +39,7 @@ export interface WriterState {
   readonly rows: RowStore;
   readonly versions: VersionStore;
   readonly book: AddressBook;
+  readonly remotes: Remotes;
   readonly slots: Map<Slot, ActiveSlot>;
   /** The last generation of each slot that ever had one. */
   readonly generations: Map<Slot, number>;
@@ -79,12 +81,15 @@ export function restoreWriter(deps: { store: DatapathStore; logger: Logger }, wo
   const numbers = [...found.versions.keys(), ...found.slots.map(({ half }) => half.version)];
   const last = numbers.reduce((highest, number) => Math.max(highest, number), 0);
   const versions = new VersionStore(store.policy, { rows, grace, gate: policyGate }, last);
+  const remotes = createRemotes(store.remotes, () => parityOf(state.epoch));
   const state: WriterState = {
-    store, logger, world, grace, policyGate, deviceGate, rows, versions,
-    book: new AddressBook(store, { grace, gate: addressGate }, found.addresses),
+    store, logger, world, grace, policyGate, deviceGate, rows, versions, remotes,
+    book: new AddressBook(store, { grace, gate: addressGate, remotes }, found.addresses),
     slots: new Map(), generations: new Map(found.generations), resting: new Map(), epoch: found.epoch, switchedAt: 0,
   };
   adoptSlots(state, found);
+  // What waited for an epoch that never came is taken back.
+  for (const { target } of found.addresses) if (target.kind === 'remote') remotes.store(target.index, remoteWord(target.identity, target.host));
   for (const slot of found.generations.keys()) if (!state.slots.has(slot)) deactivate(store.cells, slot);
   versions.deleteUnknown([...found.versions].filter(([number]) => !versions.has(number)));
   return { state, found };

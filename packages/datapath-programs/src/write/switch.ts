@@ -1,10 +1,12 @@
 import type { DesiredEndpoint } from '../state/desired.ts';
 import { storeEpoch } from './buckets.ts';
 import { otherParity, parityOf, writeHalf } from './cells.ts';
+import type { AddressChange } from './address-plan.ts';
+import { inheritRows } from './extend.ts';
 import { obtainVersion, reclaimAll } from './obtain.ts';
-import { flagsOf, type Run } from './run.ts';
+import { flagsOf, type Run, type SlotPlan } from './run.ts';
 import { halfOf, type ActiveSlot, type WriterState } from './state.ts';
-import { misjudgedUnder } from './unpublished.ts';
+import { judgesAsEver, misjudgedUnder, unknownIdentity, type Unpublished } from './unpublished.ts';
 import { isPolicyFailure } from './version-store.ts';
 import { desiredRow, DIRECTIONS, effectiveRow, type PolicyVersion } from './version.ts';
 import { rowKey } from './row-content.ts';
@@ -19,13 +21,15 @@ interface Decision {
 interface Switching {
   readonly active: ActiveSlot;
   readonly desired: DesiredEndpoint;
+  /** Is what it is under wanted, but for addresses that found no room? */
+  readonly stays?: boolean;
 }
 
 /**
- * Puts changed policies in force for all slots at once: rows and entries under fresh numbers, every slot's other
- * half, the epoch. A slot whose policy does not fit keeps what it has, and its identity.
+ * Puts changed policies and the addresses prepared with them in force for all slots at once: rows and entries under
+ * fresh numbers, every slot's other half, the epoch. A slot whose policy does not fit keeps what it has, and its identity.
  */
-export async function switchPolicies(run: Run, switching: readonly Switching[]): Promise<void> {
+export async function switchPolicies(run: Run, switching: readonly Switching[], changes: readonly AddressChange[]): Promise<void> {
   const { state } = run;
   const decisions = new Map<ActiveSlot, Decision>();
   const kept: Switching[] = [];
@@ -35,24 +39,61 @@ export async function switchPolicies(run: Run, switching: readonly Switching[]):
     else decisions.set(plan.active, decision);
   }
   refuseUnknownIdentities(run, decisions, kept);
-  if (decisions.size === 0) return;
-  await state.grace.wait(state.switchedAt);
+  await lockUntold(run, switching.filter(({ active }) => !decisions.has(active)), { decisions, changes });
+  if (decisions.size === 0 && !state.remotes.prepared) return;
+  await lastSwitchSettled(state);
   moveEpoch(run, decisions);
 }
 
-async function decide(run: Run, { active, desired }: Switching): Promise<Decision | undefined> {
+/** Resolves when nobody reads what the last switch replaced any more: all other halves can be written. */
+export async function lastSwitchSettled({ grace, switchedAt, remotes }: WriterState): Promise<void> {
+  await grace.wait(switchedAt);
+  remotes.settle();
+}
+
+/** A slot that keeps its policy is locked down if that cannot be told of the identities that come: it might be open to them. */
+async function lockUntold(run: Run, kept: readonly Switching[], { decisions, changes }: { decisions: Map<ActiveSlot, Decision>; changes: readonly AddressChange[] }): Promise<void> {
+  const untold = await inheritRows(run, new Set(kept.flatMap(({ active }) => active.version ?? [])), changes);
+  for (const { active, desired } of kept) {
+    if (active.version === undefined || !untold.has(active.version)) continue;
+    decisions.set(active, { identity: active.identity, version: undefined, flags: flagsOf(desired, true) });
+    const told = run.failures.findIndex(({ slot }) => slot === active.slot);
+    const failure = run.failures[told];
+    if (failure !== undefined) run.failures[told] = { ...failure, effect: 'locked-down' };
+  }
+}
+
+/** Slots that would go on under a policy which tells an address apart that found no room. */
+export function misjudging(run: Run, { keep }: SlotPlan, switching: readonly Switching[]): Switching[] {
+  if (run.unpublished.length === 0) return [];
+  const others = new Set(switching.map(({ active }) => active));
+  return keep
+    .filter(({ active, desired }) => !others.has(active) && active.version !== undefined && desired.policy !== 'locked-down' && misjudgedUnder(run, desired.policy) !== undefined)
+    .map(({ active, desired }) => ({ active, desired, stays: true }));
+}
+
+async function decide(run: Run, plan: Switching): Promise<Decision | undefined> {
+  const { active, desired } = plan;
   const { identity, policy } = desired;
   if (policy === 'locked-down') return { identity, version: undefined, flags: flagsOf(desired, true) };
   const effect = active.version === undefined ? 'locked-down' : 'kept-old-policy';
   const misjudged = misjudgedUnder(run, policy);
-  if (misjudged !== undefined) {
-    run.failures.push({ slot: active.slot, reason: misjudged.reason, effect, message: misjudged.message });
-    return undefined;
-  }
+  if (misjudged !== undefined) return refusePolicy(run, plan, misjudged);
   const version = await obtainVersion(run, { identity, policy });
   if (!isPolicyFailure(version)) return { identity, version, flags: flagsOf(desired, false) };
   run.failures.push({ slot: active.slot, reason: version.failed, effect, message: version.message });
   return undefined;
+}
+
+/**
+ * A policy must not come into force, or stay there, that tells an address apart which found no room. The slot keeps the
+ * policy before if there is one, and if that judges the address as ever; else it is locked down.
+ */
+function refusePolicy(run: Run, { active, desired, stays = false }: Switching, { reason, message }: Unpublished): Decision | undefined {
+  const { slot, version, identity } = active;
+  const keeps = version !== undefined && (!stays || run.ungrown.has(version)) && judgesAsEver(run, version);
+  run.failures.push({ slot, reason, effect: keeps ? 'kept-old-policy' : 'locked-down', message });
+  return keeps || version === undefined ? undefined : { identity, version: undefined, flags: flagsOf(desired, true) };
 }
 
 /**
@@ -74,7 +115,7 @@ export async function lockMisjudging(run: Run): Promise<void> {
     decisions.set(active, { identity: active.identity, version: undefined, flags: flagsOf(desired, true) });
   }
   if (decisions.size === 0) return;
-  await state.grace.wait(state.switchedAt);
+  await lastSwitchSettled(state);
   moveEpoch(run, decisions);
 }
 
@@ -102,27 +143,26 @@ function misjudges({ active, desired }: Switching, identity: number): boolean {
   return DIRECTIONS.some((direction) => effectiveRow(version, direction, identity).key !== rowKey(desiredRow(policy, direction, identity)));
 }
 
-/** Why something cannot take on an identity. */
-export function unknownIdentity(identity: number): string {
-  return `identity ${identity} cannot be used yet: not every policy in force could be told about it, for want of room in cilium_policy or cilium_rows`;
-}
-
 /** Writes every slot's other half, moves the epoch, and lets go of what was in force. No wait in between. */
 function moveEpoch(run: Run, decisions: ReadonlyMap<ActiveSlot, Decision>): void {
   const { state } = run;
   const parity = otherParity(parityOf(state.epoch));
   const released: PolicyVersion[] = [];
+  // A packet under the old epoch may remember what an address was, together with the counter of a later change.
+  const renew = state.remotes.prepared;
   for (const active of state.slots.values()) {
     const decision = decisions.get(active);
     if (decision !== undefined) {
       if (active.version !== undefined) released.push(active.version);
       if (decision.version !== undefined) state.versions.use(decision.version);
-      Object.assign(active, decision, { revision: (active.revision + 1) >>> 0 });
+      Object.assign(active, decision);
     }
+    if (decision !== undefined || renew) active.revision = (active.revision + 1) >>> 0;
     writeHalf(state.store.cells, active.slot, parity, halfOf(active));
   }
   state.epoch += 1n;
   storeEpoch(state.store.node, state.epoch);
+  state.remotes.committed();
   run.switched = true;
   run.changed = true;
   for (const version of released) state.versions.release(version);

@@ -56,21 +56,21 @@ export class VersionStore {
   }
 
   /**
-   * Writes a whole policy under a new number. `extra` entries win over the policy's. No slot uses it yet, and it is
-   * not up for deletion: either a slot comes to use it, or `abandon` is called.
+   * Writes a whole policy under a new number. No slot uses it yet, and it is not up for deletion: either a slot
+   * comes to use it, or `abandon` is called.
    */
-  create(identity: number, policy: CompiledPolicyShape, extra: ReadonlyMap<PeerKey, PolicyRowShape>): PolicyVersion | PolicyFailure {
+  create(identity: number, policy: CompiledPolicyShape): PolicyVersion | PolicyFailure {
     const any = this.#acquire(new Map(DIRECTIONS.map((direction) => [peerKey(direction, 0), directionOf(policy, direction).any])));
     if ('failed' in any) return any;
     const [ingress, egress] = [any.get(peerKey(INGRESS, 0)), any.get(peerKey(EGRESS, 0))];
     const number = this.#nextNumber();
-    const entries = this.#insert(number, new Map([...policyEntries(policy), ...extra]));
+    const entries = this.#insert(number, new Map(policyEntries(policy)));
     if ('failed' in entries || ingress === undefined || egress === undefined) {
       for (const row of any.values()) this.#rows.release(row);
       return 'failed' in entries ? entries : rowsFull(this.#rows.free);
     }
     const version: PolicyVersion = {
-      number, identity, entries, any: [ingress, egress], stale: new Map(), uses: 0, unusedSince: undefined, source: extra.size === 0 ? policy : undefined,
+      number, identity, entries, any: [ingress, egress], stale: new Map(), uses: 0, unusedSince: undefined, source: policy,
     };
     this.#versions.set(number, version);
     return version;

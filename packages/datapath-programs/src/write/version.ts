@@ -82,6 +82,11 @@ export type Difference =
 
 const SWITCH: Difference = { kind: 'switch' };
 
+/** Entries that were to be deleted, but are wanted again, stay. */
+export function revive(version: PolicyVersion, policy: CompiledPolicyShape): void {
+  for (const key of version.stale.keys()) if (directionOf(policy, peerDirection(key)).byIdentity.has(peerIdentity(key))) version.stale.delete(key);
+}
+
 /** Compares a version with the policy that should be in force, given who can be a peer before and after. */
 export function difference(version: PolicyVersion, policy: CompiledPolicyShape, carriers: Carriers): Difference {
   if (version.source === policy && version.stale.size === 0) return { kind: 'same' };

@@ -46,7 +46,9 @@ export async function createWriter(deps: { store: DatapathStore; logger: Logger 
       await state.grace.wait(state.grace.mark());
       reclaimAll(state);
     }
-    if (state !== undefined) await state.grace.wait(state.grace.mark());
+    if (state === undefined) return;
+    await state.grace.wait(state.grace.mark());
+    state.remotes.settle();
   };
   const reclaimSoon = (): void => {
     clearTimeout(timer);

@@ -1,6 +1,6 @@
 import { decodeBytes, encodeBytes } from '@cilium-ts/bpf-maps';
 import { ipFromKey16, ipToKey16, parseCidr, parseMac } from '@cilium-ts/core';
-import { ADDRESS_LOCAL, decodeEvent, endpointInfo, flow, flowKey, flowOffsets, MASQUERADE_FLAG, metric, NAT_FLAG, natEntry, natKey, nodeDevice, type DatapathEvent } from '@cilium-ts/datapath-layout';
+import { ADDRESS_LOCAL, decodeEvent, endpointInfo, flow, flowKey, flowOffsets, MASQUERADE_FLAG, metric, NAT_FLAG, natEntry, natKey, nodeDevice, REMOTE_FLAG, type DatapathEvent } from '@cilium-ts/datapath-layout';
 import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmdirSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openObject, openRingBuffer, skbContext, splitPerCpu, type BpfObject, type RingBuffer } from 'libbpf-napi';
 import { parsePacket, type ParsedPacket } from '@cilium-ts/testkit';
+import { remoteValue } from '../support/remote-value.ts';
 import { key16, ServiceMaps, u32 } from './service-maps.ts';
 
 /** An endpoint of this node, without a namespace of its own. */
@@ -111,7 +112,7 @@ export class NodeSandbox extends ServiceMaps implements Disposable {
   /** An address of the node, as the agent tells it, one that NodePorts are reached by. */
   addNodeAddress(address: string): void {
     const index = this.#nextRemote++;
-    this.map('cilium_remotes').mmap().store64(index, 1n | (1n << 32n));
+    this.map('cilium_remotes').update(u32(index), remoteValue(1, REMOTE_FLAG.HOST));
     this.map('cilium_addresses').update(key16(address), u32(index));
     this.markVip(address);
   }

@@ -198,6 +198,25 @@ describe.each(FAMILIES)('flows over IPv$family', ({ family }) => {
     sandbox.removeAddress(REMOTE[family]);
   });
 
+  test('an address takes on the identity staged for it with the epoch, together with the policies', () => {
+    const names = (identity: number): Policy => ({ ingress: { any: DENY, by: new Map([[identity, ALLOW]]) }, egress: { any: DENY, by: new Map([[identity, ALLOW]]) } });
+    sandbox.setPolicy(A, names(IDENTITY.remote));
+    const remote = sandbox.addRemote(`${REMOTE[family]}/${family === 4 ? 32 : 128}`, IDENTITY.remote);
+    const out = (port: number) => sandbox.from(A, fromPod(A, family, REMOTE[family], datagram(port, 2)));
+    const back = (port: number) => sandbox.to(A, toPod(A, family, REMOTE[family], datagram(2, port)), UPLINK);
+    for (const [identity, port] of [[4004, 1], [4005, 3], [4006, 5]] as const) {
+      expect([out(port).verdict, back(port).verdict]).toEqual(['pass', 'pass']);
+      sandbox.stageRemote(remote, identity);
+      expect([out(port).verdict, back(port).verdict, out(port + 1).verdict]).toEqual(['pass', 'pass', 'pass']);
+      sandbox.setPolicy(A, names(identity));
+      expect([out(port).verdict, back(port).verdict, out(port + 1).verdict]).toEqual(['pass', 'pass', 'pass']);
+      sandbox.setRemote(remote, identity);
+    }
+    sandbox.setPolicy(A, names(IDENTITY.remote));
+    expect(out(1)).toMatchObject({ verdict: 'drop', reason: DROP_REASON.POLICY });
+    sandbox.removeAddress(REMOTE[family]);
+  });
+
   test('a changed prefix makes all remote ends be looked up again', () => {
     sandbox.setPolicy(A, { ingress: { any: DENY }, egress: { any: DENY, by: new Map([[family === 4 ? IDENTITY.world4 : IDENTITY.world6, ALLOW]]) } });
     const address = family === 4 ? '203.0.113.77' : '2001:db8:ffff::77';

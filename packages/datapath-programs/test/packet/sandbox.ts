@@ -2,13 +2,14 @@ import { decodeBytes, encodeBytes } from '@cilium-ts/bpf-maps';
 import { ipToKey16, parseCidr, parseIp, parseMac, type MacAddress } from '@cilium-ts/core';
 import {
   ADDRESS_LOCAL, addressBucket, CELL_FLAG, cellHalf, decodeEvent, decodeFlow, ENDPOINT_FLAG, endpointInfo, flow, flowKey, flowOffsets,
-  metric, policyKey, rowBoundary, rowReference, type DatapathEvent, type FlowEntry,
+  metric, policyKey, remote, rowBoundary, rowReference, type DatapathEvent, type FlowEntry,
 } from '@cilium-ts/datapath-layout';
 import { createNamespace, deleteNamespace, ifIndex, openNetlink, writeSysctl, type Namespace } from '@cilium-ts/netlink';
 import { readdirSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openObject, openRingBuffer, skbContext, splitPerCpu, type BpfMap, type BpfObject, type MappedArray, type RingBuffer } from 'libbpf-napi';
+import { remoteValue } from '../support/remote-value.ts';
 
 /** An endpoint of the tests: `slot` also numbers its device (10000 + slot) and its endpoint id (100 + slot). */
 export interface Pod {
@@ -66,7 +67,6 @@ export class Sandbox implements Disposable {
   readonly node: Namespace;
   readonly #cells: MappedArray;
   readonly #rows: MappedArray;
-  readonly #remotes: MappedArray;
   readonly #nodeState: MappedArray;
   readonly #ring: RingBuffer;
   readonly #policies = new Map<number, { pod: Pod; policy: Policy; generation: number }>();
@@ -81,7 +81,6 @@ export class Sandbox implements Disposable {
     this.node = node;
     this.#cells = object.map('cilium_cells').mmap();
     this.#rows = object.map('cilium_rows').mmap();
-    this.#remotes = object.map('cilium_remotes').mmap();
     this.#nodeState = object.map('cilium_node').mmap();
     this.#ring = openRingBuffer(object.map('cilium_events'));
   }
@@ -220,8 +219,15 @@ export class Sandbox implements Disposable {
     return index;
   }
 
+  /** What a remote is to be with the next epoch. */
+  stageRemote(index: number, identity: number): void {
+    const { half } = decodeBytes(remote, this.map('cilium_remotes').lookup(u32(index)) ?? new Uint8Array(remote.size));
+    const parity = Number((this.#epoch + 1n) & 1n);
+    this.map('cilium_remotes').update(u32(index), encodeBytes(remote, { half: half.map((each, at) => (at === parity ? { ...each, identity } : each)) }));
+  }
+
   setRemote(index: number, identity: number, flags = 0): void {
-    this.#remotes.store64(index, BigInt(identity) | (BigInt(flags) << 32n));
+    this.map('cilium_remotes').update(u32(index), remoteValue(identity, flags));
   }
 
   /** Counts one change of an address' identity. */

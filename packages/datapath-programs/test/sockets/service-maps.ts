@@ -2,6 +2,7 @@ import { encodeBytes } from '@cilium-ts/bpf-maps';
 import { ipToKey16, parseIp } from '@cilium-ts/core';
 import { ADDRESS_LOCAL, backend, backendOffsets, frontend, frontendKey, REMOTE_FLAG, service, SERVICE_SCOPE, VIP_BITS } from '@cilium-ts/datapath-layout';
 import type { BpfMap, MappedArray } from 'libbpf-napi';
+import { remoteValue } from '../support/remote-value.ts';
 
 /** The maps that services live in. */
 export type ServiceMaps = Readonly<Record<'cilium_frontends' | 'cilium_services' | 'cilium_backends' | 'cilium_service_runs' | 'cilium_vips' | 'cilium_addresses' | 'cilium_remotes', BpfMap>>;
@@ -32,7 +33,6 @@ export class ServiceTables {
   readonly #services: MappedArray;
   readonly #runs: MappedArray;
   readonly #vips: MappedArray;
-  readonly #remotes: MappedArray;
   #nextRun = 0;
 
   constructor(maps: ServiceMaps) {
@@ -41,7 +41,6 @@ export class ServiceTables {
     this.#services = maps.cilium_services.mmap();
     this.#runs = maps.cilium_service_runs.mmap();
     this.#vips = maps.cilium_vips.mmap();
-    this.#remotes = maps.cilium_remotes.mmap();
   }
 
   /** Puts a backend in place; generation 0 takes it away. */
@@ -97,7 +96,7 @@ export class ServiceTables {
   /** Declares an address to be one of the node's. */
   nodeAddress(address: string, index: number): void {
     if (index >= ADDRESS_LOCAL) throw new RangeError('index: too large');
-    this.#remotes.store64(index, 1n | (BigInt(REMOTE_FLAG.HOST) << 32n));
+    this.#maps.cilium_remotes.update(u32(index), remoteValue(1, REMOTE_FLAG.HOST));
     this.#maps.cilium_addresses.update(key16(address), u32(index));
     this.vip(address);
   }

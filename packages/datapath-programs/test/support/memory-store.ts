@@ -64,7 +64,7 @@ export function createMemoryStore(sizes: MemorySizes = {}): MemoryStore {
   const store: MemoryStore = {
     node: words('node', nodeState.size / 8),
     cells: words('cells', slots * 8),
-    remotes: words('remotes', sizes.remotes ?? 64),
+    remotes: words('remotes', (sizes.remotes ?? 64) * 2),
     rows: words('rows', sizes.rows ?? 256),
     devices: stepped('devices', array(4, 128)),
     devicesSparse: new SlabHash('devicesSparse', { keySize: 4, valueSize: 4, maxEntries: 4 }, step),

@@ -107,7 +107,7 @@ export function* readPacket(store: MemoryStore, probe: Probe): Generator<void, O
     return { probe, allowed: egress && ingress, witness };
   }
   witness.push([`bucket ${probe.destination.text}`, bucket]);
-  const identity = ref === undefined ? WORLD.ipv4 : low(store.remotes.load(ref));
+  const identity = ref === undefined ? WORLD.ipv4 : low(store.remotes.load(ref * 2 + parity));
   yield;
   return { probe, allowed: yield* judge(store, source, { direction: 1, identity, start: probe.start }), witness };
 }

@@ -85,6 +85,34 @@ describe('apply', () => {
     expect(observe(store, probe).witness[0]).not.toEqual(before.witness[0]);
   });
 
+  it('judges addresses by their new identity with the new policies, though others join or leave that identity', async () => {
+    const names = (target: number, port: number) => policy({ egressAny: row(), egress: { 9: row(port), [target]: row(80) } });
+    // Both addresses were something else; one of them something that no policy names any more.
+    const { store, writer } = await start(world([endpoint(1, 300, names(16_777_218, 443)), endpoint(2, 400, client)], { '8.8.8.8': 16_777_218 }));
+    const shared = world([endpoint(1, 300, names(16_777_300, 8443)), endpoint(2, 400, client)], { '8.8.8.8': 16_777_300, '8.8.4.4': 16_777_300 });
+    expect(await writer.apply(shared)).toMatchObject({ switched: true, failures: [] });
+    expectWorld(store, shared, ['8.8.8.8', '8.8.4.4']);
+    const parted = world([endpoint(1, 300, names(16_777_219, 9443)), endpoint(2, 400, client)], { '8.8.4.4': 16_777_219 });
+    expect(await writer.apply(parted)).toMatchObject({ switched: true, failures: [] });
+    expectWorld(store, parted, ['8.8.8.8', '8.8.4.4']);
+    await writer.settled();
+    expect((await open(store)).restored.addresses).toEqual(new Map([['8.8.4.4/32', { identity: 16_777_219 }]]));
+  });
+
+  it('joins a policy in force though that knew an identity that goes', async () => {
+    const some = policy({ egressAny: row(443), egress: { 9: row(80) } });
+    const none = policy({ ingressAny: row(), egressAny: row() });
+    const { store, writer } = await start(world([endpoint(2, 300, some), endpoint(4, 302, none)], { '0.0.0.0/0': 16_777_220 }));
+    const after = world([endpoint(2, 300, some), endpoint(4, 300, some)]);
+    const [probe] = probes([after], ['10.8.8.8'], [443]).filter(({ ifindex, destination }) => ifindex === 14 && destination.text === '10.8.8.8');
+    if (probe === undefined) throw new Error('no probe');
+    const seen = new Set<boolean>();
+    store.onStep = () => void seen.add(observe(store, probe).allowed);
+    expect(await writer.apply(after)).toMatchObject({ switched: true, failures: [] });
+    expect(seen).toEqual(new Set([false]));
+    expectWorld(store, after, ['10.8.8.8']);
+  });
+
   it('locks down at once and opens again', async () => {
     const { store, writer } = await start(world([endpoint(1, 300, client), endpoint(2, 400, client)]));
     const locked = world([endpoint(1, 300, client), endpoint(2, 400, 'locked-down')]);
@@ -161,6 +189,19 @@ describe('failures of capacity', () => {
       expect(await writer.apply(next)).toMatchObject({ failures: [], switched: true });
       expectWorld(store, next);
     }
+  });
+
+  it('do not take back, to make room, what the same pass has just written', async () => {
+    const state = (second: number, third: number) => world([
+      endpoint(1, 300, client), endpoint(2, 400, policy({ ingressAny: row(), ingress: { 300: row(second) } })), endpoint(3, 401, policy({ ingressAny: row(), ingress: { 300: row(third) } })),
+    ]);
+    const { store, writer } = await start(state(1, 2), { policy: 3 });
+    const report = await writer.apply(state(80, 443));
+    expect(report.failures).toMatchObject([{ slot: 3, reason: 'policy-map-full', effect: 'kept-old-policy' }]);
+    expectWorld(store, state(80, 2));
+    await writer.settled();
+    expect(await writer.apply(state(80, 443))).toMatchObject({ failures: [] });
+    expectWorld(store, state(80, 443));
   });
 
   it('refuse a row that the search cannot span', async () => {

@@ -22,6 +22,7 @@ const CHANGES: readonly (readonly [string, DesiredState, DesiredState])[] = [
   ['an address goes with the policy that named it', base, world([endpoint(1, 300, client), endpoint(2, 400, policy({ ingressAny: row(), ingress: { 300: row(80) }, egressAny: row(), egress: { 9: row(443) } })), endpoint(3, 500, client)])],
   ['an endpoint is replaced by another on the same slot and address', base, world([endpoint(1, 300, client, { ifindex: 40, id: 77 }), endpoint(2, 400, web), endpoint(3, 500, client)], { '8.8.8.8': 16_777_217 })],
   ['an endpoint takes over a remote address', world([...base.endpoints], { '8.8.8.8': 16_777_217, '10.0.0.5': 600 }), world([...base.endpoints, endpoint(5, 300, client)], { '8.8.8.8': 16_777_217 })],
+  ['addresses take on an identity together, with the policy that names it', base, world([endpoint(1, 300, client), endpoint(2, 400, policy({ ingressAny: row(), egressAny: row(), egress: { 9: row(443), 16_777_300: row(443) } })), endpoint(3, 500, client)], { '8.8.8.8': 16_777_300, '8.8.4.4': 16_777_300 })],
   ['everything goes', base, world([])],
 ];
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DesiredState } from '../../src/state/desired.ts';
 import { createWriter } from '../../src/write/writer.ts';
-import { policyChanges, states, TARGETS } from '../support/generate.ts';
+import { policyChanges, sharedIdentities, states, TARGETS } from '../support/generate.ts';
 import { startTraffic, stillBelieved } from '../support/interleave.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { describeProbe, describeState, permitted } from '../support/permitted.ts';
@@ -58,5 +58,9 @@ describe('packets at any moment of a change', () => {
 
   it('never by another identity’s, when endpoints come, go and change their labels', async () => {
     await fc.assert(fc.asyncProperty(states, fc.integer(), fc.boolean(), run), { numRuns: 300 });
+  }, 120_000);
+
+  it('by the old or by the new state, when addresses come to share an identity and part again', async () => {
+    await fc.assert(fc.asyncProperty(sharedIdentities, fc.integer(), fc.boolean(), run), { numRuns: 300 });
   }, 120_000);
 });

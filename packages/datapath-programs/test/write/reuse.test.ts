@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AddressBook } from '../../src/write/address-book.ts';
 import { createGraceTracker } from '../../src/write/grace.ts';
 import { createInsertGate } from '../../src/write/insert-gate.ts';
+import { createRemotes } from '../../src/write/remotes.ts';
 import { createRowSpace } from '../../src/write/row-space.ts';
 import { createRowStore } from '../../src/write/row-store.ts';
 import type { Slot } from '../../src/state/desired.ts';
@@ -69,7 +70,7 @@ describe('the gate of a hash', () => {
     const store = createMemoryStore();
     const closings: string[] = [];
     const gate = { opened: async () => undefined, isOpen: true, close: () => void closings.push('closed') };
-    const book = new AddressBook(store, { grace, gate }, []);
+    const book = new AddressBook(store, { grace, gate, remotes: createRemotes(store.remotes, () => 0) }, []);
     book.publishRemote(cidr('10.0.0.1'), { identity: 300 });
     book.publishRemote(cidr('10.0.0.1'), { identity: 301 });
     expect(closings).toHaveLength(0);
@@ -100,7 +101,7 @@ describe('what is given back', () => {
   it('a remote index rests for a grace period', async () => {
     const { grace, pass } = manualGrace();
     const store = createMemoryStore({ remotes: 2 });
-    const book = new AddressBook(store, { grace, gate: createInsertGate(grace) }, []);
+    const book = new AddressBook(store, { grace, gate: createInsertGate(grace), remotes: createRemotes(store.remotes, () => 0) }, []);
     expect(book.publishRemote(cidr('10.0.0.1'), { identity: 300 })).toBeUndefined();
     book.unpublish(cidr('10.0.0.1'));
     expect(book.publishRemote(cidr('10.0.0.2'), { identity: 300 })).toMatchObject({ failed: 'remotes-full' });

@@ -9,6 +9,7 @@ import { openNodePrograms, openXdp, type Xdp, type XdpAttachMode } from '../../s
 import { Peer } from '../packet/live.ts';
 import { Services } from '../packet/services.ts';
 import { key16 } from '../packet/sandbox.ts';
+import { remoteValue } from '../support/remote-value.ts';
 import { execIn, u32 } from './sandbox.ts';
 
 /** Last bytes of everybody's addresses in 192.168.9.0/24 and fd00:9::/64; `far` is beyond the balancer's second device. */
@@ -176,7 +177,7 @@ function meet(balancer: Namespace, host: Host): void {
 }
 
 function describeNode(maps: Xdp['maps']): void {
-  maps.cilium_remotes.mmap().store64(1, 1n | (BigInt(REMOTE_FLAG.HOST) << 32n));
+  maps.cilium_remotes.update(u32(1), remoteValue(1, REMOTE_FLAG.HOST));
   for (const [index, wire] of [[ETH0, 9], [ETH1, 10]] as const) {
     const own = { address4: key16(address('balancer', 4, wire)), address6: key16(address('balancer', 6, wire)) };
     maps.cilium_node_devices.update(u32(index), encodeBytes(nodeDevice, { ...own, flags: 0, reserved: 0 }));

@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { key16 } from '../packet/sandbox.ts';
 import { createPrefilter, type Prefilter, type PrefilterStore } from '../../src/xdp/prefilter.ts';
+import { remoteValue } from '../support/remote-value.ts';
 
 /** The device that packets of test runs come in by, another one of the node, and one that is an endpoint's. */
 export const DEVICE = 20_001;
@@ -91,7 +92,7 @@ export class XdpSandbox implements Disposable {
       this.node.run(() => this.map('cilium_xdp_devices').update(u32(ifindex), u32(ifindex)));
       for (const address of Object.values(own)) addresses.update(key16(address), u32(1));
     }
-    this.map('cilium_remotes').mmap().store64(1, 1n | (BigInt(REMOTE_FLAG.HOST) << 32n));
+    this.map('cilium_remotes').update(u32(1), remoteValue(1, REMOTE_FLAG.HOST));
   }
 
   /** Makes an address that of an endpoint of this node. */

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { encodeBytes } from '@cilium-ts/bpf-maps';
 import { openServices, openXdp, type Xdp } from '@cilium-ts/datapath-programs';
-import { nodeDevice, REMOTE_FLAG } from '@cilium-ts/datapath-layout';
+import { nodeDevice, remote, REMOTE_FLAG } from '@cilium-ts/datapath-layout';
 import { ipToKey16 } from '@cilium-ts/core';
 import { ethernet, ipv4, packet, parsePacket, payload, tcp, type TcpFlag } from '@cilium-ts/testkit';
 import { xdpContext, type Program } from 'libbpf-napi';
@@ -78,7 +78,8 @@ function tellOfDevice({ maps }: Xdp): void {
   const address4 = ipToKey16(addressOf(NODE));
   maps.cilium_node_devices.update(u32(DEVICE), encodeBytes(nodeDevice, { address4, address6: new Uint8Array(16), flags: 0, reserved: 0 }));
   maps.cilium_addresses.update(address4, u32(1));
-  maps.cilium_remotes.mmap().store64(1, 1n | (BigInt(REMOTE_FLAG.HOST) << 32n));
+  const host = { identity: 1, flags: REMOTE_FLAG.HOST };
+  maps.cilium_remotes.update(u32(1), encodeBytes(remote, { half: [host, host] }));
 }
 
 async function addServices({ maps }: Xdp): Promise<void> {

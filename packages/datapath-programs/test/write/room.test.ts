@@ -1,0 +1,44 @@
+import { silentLogger } from '@cilium-ts/core';
+import fc from 'fast-check';
+import { describe, it } from 'vitest';
+import type { DesiredState } from '../../src/state/desired.ts';
+import { createWriter } from '../../src/write/writer.ts';
+import { sharedIdentities, TARGETS } from '../support/generate.ts';
+import { createMemoryStore, type MemorySizes } from '../support/memory-store.ts';
+import { describeProbe, describeState } from '../support/permitted.ts';
+import { observe, WORLD, type Probe } from '../support/reader.ts';
+import { oracle, probes } from '../support/world.ts';
+
+/** Sizes at which some changes find no room. */
+const tight: fc.Arbitrary<MemorySizes> = fc.record({
+  policy: fc.integer({ min: 4, max: 40 }), rows: fc.integer({ min: 16, max: 64 }), addresses: fc.integer({ min: 3, max: 10 }), remotes: fc.integer({ min: 3, max: 10 }), prefixes: fc.integer({ min: 1, max: 6 }),
+});
+
+/** Whether any of these states allows the packet: each end under the policy of one, the address as in one. */
+function everAllowed(states: readonly DesiredState[], probe: Probe): boolean {
+  return states.some((source) => states.some((target) => states.some((addresses) => {
+    const endpoints = new Map([...target.endpoints, ...[...source.endpoints].filter(([, each]) => each.ifindex === probe.ifindex)]);
+    return [addresses, { endpoints: new Map(), addresses: addresses.addresses }].some((each) => oracle({ endpoints, addresses: new Map() }, probe, each));
+  })));
+}
+
+async function run(sequence: readonly DesiredState[], sizes: MemorySizes, settle: boolean): Promise<void> {
+  const store = createMemoryStore(sizes);
+  const writer = await createWriter({ store, logger: silentLogger }, { world: WORLD, reclaimDelayMs: 60_000 });
+  const all = probes(sequence, TARGETS);
+  for (const [index, state] of sequence.entries()) {
+    const { failures } = await writer.apply(state);
+    for (const probe of all) {
+      const seen = observe(store, probe);
+      const wrong = failures.length === 0 ? seen.allowed !== oracle(state, probe) : seen.allowed && !everAllowed(sequence.slice(0, index + 1), probe);
+      if (wrong) throw new Error(`${JSON.stringify(failures)}: ${describeProbe(seen)}\n${sequence.slice(0, index + 1).map(describeState).join('\n--\n')}`);
+    }
+    if (settle) await writer.settled();
+  }
+}
+
+describe('maps without room for every change', () => {
+  it('a state without failures is in force, any other opens nothing that no state has allowed', async () => {
+    await fc.assert(fc.asyncProperty(sharedIdentities, tight, fc.boolean(), run), { numRuns: 500 });
+  }, 120_000);
+});
