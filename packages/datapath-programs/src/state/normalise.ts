@@ -7,11 +7,16 @@ export interface WorldIdentities {
   readonly ipv6: number;
 }
 
+/** A non-local address or prefix as it should be. */
+export interface NormalAddress extends DesiredAddress {
+  readonly cidr: Cidr;
+}
+
 /** A desired state, checked, with every address resolved to what it should lead to. */
 export interface NormalState {
   readonly endpoints: ReadonlyMap<Slot, DesiredEndpoint>;
   readonly locals: ReadonlyMap<string, { readonly cidr: Cidr; readonly slot: Slot; readonly identity: number }>;
-  readonly remotes: ReadonlyMap<string, DesiredAddress & { readonly cidr: Cidr }>;
+  readonly remotes: ReadonlyMap<string, NormalAddress>;
 }
 
 const MAPPED_RANGE: Cidr = { family: 6, address: ipFromBytes(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0)), prefixLength: 96, text: '::ffff:0:0/96' };

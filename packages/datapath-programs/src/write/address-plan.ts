@@ -1,5 +1,6 @@
 import { addressBits, cidrOf, type Cidr } from '@cilium-ts/core';
 import type { DesiredAddress } from '../state/desired.ts';
+import type { NormalAddress } from '../state/normalise.ts';
 import { identityOfEntry, type Run } from './run.ts';
 
 /** An address or prefix that should stand for another identity than it does. */
@@ -13,8 +14,21 @@ export interface AddressChange {
 /** An address or prefix that should go. */
 export interface AddressRemoval {
   readonly cidr: Cidr;
-  /** The identity that its packets will have. */
+  /** The identity that its packets have now; a local endpoint's have that of what covers it. */
+  readonly before: number;
+  /** The identity that they will have. */
   readonly after: number;
+}
+
+/** The identity that an address, or what has none of its own, had and will have. */
+export interface AddressMove {
+  readonly before: number;
+  readonly after: number;
+}
+
+/** How identities move in a plan. */
+export function movesOf({ changes, removals }: AddressPlan): readonly AddressMove[] {
+  return [...changes.map(({ before, what }) => ({ before, after: what.identity })), ...removals];
 }
 
 /** What should happen to non-local addresses. */
@@ -34,9 +48,10 @@ export function planAddresses(run: Run): AddressPlan {
     changes.push({ cidr: what.cidr, what, before: identityOfEntry(state, entry ?? state.book.covering(what.cidr), what.cidr) });
   }
   const removals: AddressRemoval[] = [];
-  for (const [text, { cidr }] of state.book.entries) {
+  for (const [text, entry] of state.book.entries) {
     if (next.remotes.has(text) || next.locals.has(text)) continue;
-    removals.push({ cidr, after: identityAfter(run, cidr) });
+    const { cidr } = entry;
+    removals.push({ cidr, before: identityOfEntry(state, entry.target.kind === 'remote' ? entry : state.book.covering(cidr), cidr), after: identityAfter(run, cidr) });
   }
   // Longest first when they come, shortest first when they go: no address passes through a prefix in between.
   changes.sort((a, b) => b.cidr.prefixLength - a.cidr.prefixLength);
@@ -52,11 +67,16 @@ export function coversSome(prefixes: readonly Cidr[], addresses: readonly Cidr[]
 }
 
 /** The identity of an address that has no entry of its own: that of the longest desired cover which found room. */
-export function identityAfter({ state, next, missing }: Run, cidr: Cidr): number {
+export function identityAfter(run: Run, cidr: Cidr): number {
+  return coverAfter(run, cidr, run.missing)?.identity ?? (cidr.family === 4 ? run.state.world.ipv4 : run.state.world.ipv6);
+}
+
+/** The longest desired cover of an address or prefix, but for some. */
+export function coverAfter({ next }: Run, cidr: Cidr, without: ReadonlySet<string> = new Set()): NormalAddress | undefined {
   for (let length = cidr.prefixLength - 1; length >= 0; length--) {
     const { text } = cidrOf(cidr.address, length);
     const cover = next.remotes.get(text);
-    if (cover !== undefined && !missing.has(text)) return cover.identity;
+    if (cover !== undefined && !without.has(text)) return cover;
   }
-  return cidr.family === 4 ? state.world.ipv4 : state.world.ipv6;
+  return undefined;
 }

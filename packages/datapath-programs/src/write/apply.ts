@@ -1,7 +1,7 @@
 import type { Cidr } from '@cilium-ts/core';
 import type { ApplyReport, DesiredState, Slot } from '../state/desired.ts';
 import { normalise } from '../state/normalise.ts';
-import { coversSome, planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
+import { coversSome, movesOf, planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
 import { isExact } from './address-book.ts';
 import { slotCount } from './cells.ts';
 import { extendVersions } from './extend.ts';
@@ -38,7 +38,7 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
   const fitting = refuseUnfit(run, addresses);
   const switching = [...policies.switching, ...misjudging(run, slots, policies.switching)];
   const deferred = await changeAddresses(run, switching.length > 0, fitting);
-  await switchPolicies(run, switching, fitting.changes);
+  await switchPolicies(run, switching, movesOf(fitting));
   // A packet of an endpoint that is gone must not meet one that was never there beside it.
   if (retiredAt !== undefined && slots.add.length > 0) await state.grace.wait(retiredAt);
   await bringUp(run, slots);

@@ -1,4 +1,4 @@
-import type { AddressChange } from './address-plan.ts';
+import type { AddressMove } from './address-plan.ts';
 import { makeRoom } from './obtain.ts';
 import type { VersionPlan } from './policy-plan.ts';
 import type { Run } from './run.ts';
@@ -27,17 +27,17 @@ export async function extendVersions(run: Run, plans: readonly VersionPlan[]): P
 }
 
 /**
- * A policy that was to be replaced and is kept, for want of room, knows nothing of identities that addresses take on
- * with the next epoch: it gets, for these, the rows of what the addresses were. Returns the policies that could not be told.
+ * A policy that was to be replaced and is kept, for want of room, knows nothing of identities that addresses come to
+ * have with the next epoch: it gets, for these, the rows of what the addresses were. Returns the policies that could not be told.
  */
-export async function inheritRows(run: Run, kept: ReadonlySet<PolicyVersion>, changes: readonly AddressChange[]): Promise<ReadonlySet<PolicyVersion>> {
+export async function inheritRows(run: Run, kept: ReadonlySet<PolicyVersion>, moves: readonly AddressMove[]): Promise<ReadonlySet<PolicyVersion>> {
   const { state, carriers } = run;
   const untold = new Set<PolicyVersion>();
-  const newcomers = changes.filter(({ what }) => !carriers.now(what.identity));
-  if ([...kept].some((version) => newcomers.some((change) => hasLeftover(version, change)))) await makeRoom(state);
+  const newcomers = moves.filter(({ after }) => !carriers.now(after));
+  if ([...kept].some((version) => newcomers.some((move) => hasLeftover(version, move)))) await makeRoom(state);
   for (const version of kept) {
     const add = new Map<PeerKey, StoredRow>();
-    if (!newcomers.every((change) => collect(version, change, add))) untold.add(version);
+    if (!newcomers.every((move) => collect(version, move, add))) untold.add(version);
     if (untold.has(version) || add.size === 0) continue;
     await state.policyGate.opened();
     run.changed = true;
@@ -48,17 +48,17 @@ export async function inheritRows(run: Run, kept: ReadonlySet<PolicyVersion>, ch
 }
 
 /** Whether an entry from when something carried the identity last, to be deleted anyhow, says something else. */
-function hasLeftover(version: PolicyVersion, { what, before }: AddressChange): boolean {
+function hasLeftover(version: PolicyVersion, { before, after }: AddressMove): boolean {
   return DIRECTIONS.some((direction) => {
-    const key = peerKey(direction, what.identity);
+    const key = peerKey(direction, after);
     return version.stale.has(key) && version.entries.get(key) !== effectiveRow(version, direction, before);
   });
 }
 
-/** Adds what a version must know of one change; false when two addresses would need different rows. */
-function collect(version: PolicyVersion, { what, before }: AddressChange, add: Map<PeerKey, StoredRow>): boolean {
+/** Adds what a version must know of one address; false when two would need different rows. */
+function collect(version: PolicyVersion, { before, after }: AddressMove, add: Map<PeerKey, StoredRow>): boolean {
   for (const direction of DIRECTIONS) {
-    const key = peerKey(direction, what.identity);
+    const key = peerKey(direction, after);
     const row = effectiveRow(version, direction, before);
     const planned = add.get(key) ?? version.entries.get(key);
     if (planned !== undefined && planned !== row) return false;

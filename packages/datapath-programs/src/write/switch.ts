@@ -1,7 +1,7 @@
 import type { DesiredEndpoint } from '../state/desired.ts';
 import { storeEpoch } from './buckets.ts';
 import { otherParity, parityOf, writeHalf } from './cells.ts';
-import type { AddressChange } from './address-plan.ts';
+import type { AddressMove } from './address-plan.ts';
 import { inheritRows } from './extend.ts';
 import { obtainVersion, reclaimAll } from './obtain.ts';
 import { flagsOf, type Run, type SlotPlan } from './run.ts';
@@ -29,7 +29,7 @@ interface Switching {
  * Puts changed policies and the addresses prepared with them in force for all slots at once: rows and entries under
  * fresh numbers, every slot's other half, the epoch. A slot whose policy does not fit keeps what it has, and its identity.
  */
-export async function switchPolicies(run: Run, switching: readonly Switching[], changes: readonly AddressChange[]): Promise<void> {
+export async function switchPolicies(run: Run, switching: readonly Switching[], moves: readonly AddressMove[]): Promise<void> {
   const { state } = run;
   const decisions = new Map<ActiveSlot, Decision>();
   const kept: Switching[] = [];
@@ -39,7 +39,7 @@ export async function switchPolicies(run: Run, switching: readonly Switching[], 
     else decisions.set(plan.active, decision);
   }
   refuseUnknownIdentities(run, decisions, kept);
-  await lockUntold(run, switching.filter(({ active }) => !decisions.has(active)), { decisions, changes });
+  await lockUntold(run, switching.filter(({ active }) => !decisions.has(active)), { decisions, moves });
   if (decisions.size === 0 && !state.remotes.prepared) return;
   await lastSwitchSettled(state);
   moveEpoch(run, decisions);
@@ -51,11 +51,14 @@ export async function lastSwitchSettled({ grace, switchedAt, remotes }: WriterSt
   remotes.settle();
 }
 
-/** A slot that keeps its policy is locked down if that cannot be told of the identities that come: it might be open to them. */
-async function lockUntold(run: Run, kept: readonly Switching[], { decisions, changes }: { decisions: Map<ActiveSlot, Decision>; changes: readonly AddressChange[] }): Promise<void> {
-  const untold = await inheritRows(run, new Set(kept.flatMap(({ active }) => active.version ?? [])), changes);
+/**
+ * A slot that keeps its policy is locked down if that cannot be told of the identities that come, or would judge an
+ * address that found no room otherwise than ever: it might be open to them.
+ */
+async function lockUntold(run: Run, kept: readonly Switching[], { decisions, moves }: { decisions: Map<ActiveSlot, Decision>; moves: readonly AddressMove[] }): Promise<void> {
+  const untold = await inheritRows(run, new Set(kept.flatMap(({ active }) => active.version ?? [])), moves);
   for (const { active, desired } of kept) {
-    if (active.version === undefined || !untold.has(active.version)) continue;
+    if (active.version === undefined || (!untold.has(active.version) && judgesAsEver(run, active.version))) continue;
     decisions.set(active, { identity: active.identity, version: undefined, flags: flagsOf(desired, true) });
     const told = run.failures.findIndex(({ slot }) => slot === active.slot);
     const failure = run.failures[told];
@@ -87,11 +90,11 @@ async function decide(run: Run, plan: Switching): Promise<Decision | undefined> 
 
 /**
  * A policy must not come into force, or stay there, that tells an address apart which found no room. The slot keeps the
- * policy before if there is one, and if that judges the address as ever; else it is locked down.
+ * policy before, if there is one; else it is locked down.
  */
 function refusePolicy(run: Run, { active, desired, stays = false }: Switching, { reason, message }: Unpublished): Decision | undefined {
   const { slot, version, identity } = active;
-  const keeps = version !== undefined && (!stays || run.ungrown.has(version)) && judgesAsEver(run, version);
+  const keeps = version !== undefined && (!stays || run.ungrown.has(version));
   run.failures.push({ slot, reason, effect: keeps ? 'kept-old-policy' : 'locked-down', message });
   return keeps || version === undefined ? undefined : { identity, version: undefined, flags: flagsOf(desired, true) };
 }

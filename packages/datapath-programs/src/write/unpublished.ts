@@ -1,12 +1,15 @@
 import type { Cidr } from '@cilium-ts/core';
 import type { ApplyFailureReason, CompiledPolicyShape } from '../state/desired.ts';
 import { isExact, type AddressFailure } from './address-book.ts';
-import { identityAfter, type AddressChange, type AddressPlan } from './address-plan.ts';
+import { coverAfter, identityAfter, type AddressChange, type AddressPlan } from './address-plan.ts';
 import { rowKey } from './row-content.ts';
 import type { Run } from './run.ts';
 import { desiredRow, DIRECTIONS, effectiveRow, type PolicyVersion } from './version.ts';
 
-/** An address or prefix that found no room: its packets are judged as those of the prefix that covers it, or as the world's. */
+/**
+ * An address or prefix that found no room, or that goes while what should cover it from now on found none: its packets
+ * are judged as those of a wider prefix, or as the world's.
+ */
 export interface Unpublished {
   readonly cidr: Cidr;
   readonly identity: number;
@@ -57,7 +60,12 @@ export function refuseUnfit(run: Run, { changes, removals }: AddressPlan): Addre
   }
   if (refused.length === 0) return { changes, removals };
   refuse(run, refused);
-  return { changes: fitting, removals: removals.map(({ cidr }) => ({ cidr, after: identityAfter(run, cidr) })) };
+  const told = new Map(run.unpublished.map((each) => [each.cidr.text, each]));
+  for (const { cidr, before } of removals) {
+    const cover = told.get(coverAfter(run, cidr)?.cidr.text ?? '');
+    if (cover !== undefined) run.unpublished.push({ ...cover, cidr, before, taken: identityAfter(run, cidr) });
+  }
+  return { changes: fitting, removals: removals.map(({ cidr, before }) => ({ cidr, before, after: identityAfter(run, cidr) })) };
 }
 
 /**

@@ -11,8 +11,7 @@ const [WIDE, NARROW] = [300, 301];
 
 /** A pass in which 198.18.1.0/24 found no room; what covers it did, where `covered`. */
 const run = (covered: boolean): Run => ({
-  unpublished: [{ cidr: parseCidr('198.18.1.0/24')!, identity: NARROW, reason: 'prefixes-full', message: 'no room' }],
-  state: { world: { ipv4: WORLD, ipv6: 10 }, slots: new Map(), book: { entries: new Map(), covering: () => (covered ? { cidr: parseCidr('198.18.0.0/15')!, target: { kind: 'remote', identity: WIDE } } : undefined) } },
+  unpublished: [{ cidr: parseCidr('198.18.1.0/24')!, identity: NARROW, before: WORLD, taken: covered ? WIDE : WORLD, reason: 'prefixes-full', message: 'no room' }],
 }) as unknown as Run;
 const ingress = (any: PolicyRowShape, ...known: [number, PolicyRowShape][]): CompiledPolicyShape => ({ key: '', ingress: { enforced: true, any, byIdentity: new Map(known) }, egress: open });
 
