@@ -3,7 +3,7 @@ import { makeRoom } from './obtain.ts';
 import type { VersionPlan } from './policy-plan.ts';
 import type { Run } from './run.ts';
 import type { StoredRow } from './row-store.ts';
-import { DIRECTIONS, effectiveRow, peerIdentity, peerKey, revive, type PeerKey, type PolicyVersion } from './version.ts';
+import { DIRECTIONS, effectiveRow, peerIdentity, peerDirection, peerKey, revive, type PeerKey, type PolicyVersion } from './version.ts';
 
 /** Tells versions that stay in force about identities that nothing carries yet. */
 export async function extendVersions(run: Run, plans: readonly VersionPlan[]): Promise<void> {
@@ -36,8 +36,10 @@ export async function inheritRows(run: Run, kept: ReadonlySet<PolicyVersion>, mo
   const newcomers = moves.filter(({ after }) => !carriers.now(after));
   if ([...kept].some((version) => newcomers.some((move) => hasLeftover(version, move)))) await makeRoom(state);
   for (const version of kept) {
-    const add = new Map<PeerKey, StoredRow>();
-    if (!newcomers.every((move) => collect(version, move, add))) untold.add(version);
+    const rows = new Map<PeerKey, StoredRow>();
+    if (!newcomers.every((move) => collect(version, move, rows))) untold.add(version);
+    // What is judged as any identity is, takes no entry.
+    const add = new Map([...rows].filter(([key, row]) => !version.entries.has(key) && row !== version.any[peerDirection(key)]));
     if (untold.has(version) || add.size === 0) continue;
     await state.policyGate.opened();
     run.changed = true;
@@ -56,15 +58,15 @@ function hasLeftover(version: PolicyVersion, { before, after }: AddressMove): bo
 }
 
 /** Adds what a version must know of one address; false when two would need different rows. */
-function collect(version: PolicyVersion, { before, after }: AddressMove, add: Map<PeerKey, StoredRow>): boolean {
+function collect(version: PolicyVersion, { before, after }: AddressMove, rows: Map<PeerKey, StoredRow>): boolean {
   for (const direction of DIRECTIONS) {
     const key = peerKey(direction, after);
     const row = effectiveRow(version, direction, before);
-    const planned = add.get(key) ?? version.entries.get(key);
+    const planned = rows.get(key) ?? version.entries.get(key);
     if (planned !== undefined && planned !== row) return false;
     // Left over from when something carried the identity last: it must not be deleted now.
     version.stale.delete(key);
-    if (planned === undefined) add.set(key, row);
+    rows.set(key, row);
   }
   return true;
 }

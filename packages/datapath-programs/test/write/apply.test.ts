@@ -143,6 +143,25 @@ describe('failures of capacity', () => {
     expect(store.policy.size).toBe(1);
   });
 
+  it('keep the old policy though there is no room to tell it of identities that it judges as any', async () => {
+    const before = world([endpoint(1, 300, client), endpoint(2, 400, web)]);
+    const { store, writer } = await start(before, { policy: 2 });
+    const cidrs = Object.fromEntries([1, 2, 3].map((n) => [`198.18.${n}.0/24`, 16_777_216 + n]));
+    const many = policy({ ingressAny: row(), ingress: Object.fromEntries(Object.values(cidrs).map((identity) => [identity, row(80)])) });
+    const report = await writer.apply(world([endpoint(1, 300, client), endpoint(2, 400, many)], cidrs));
+    expect(report.failures).toMatchObject([{ slot: 2, reason: 'policy-map-full', effect: 'kept-old-policy' }]);
+    expectWorld(store, world([...before.endpoints], cidrs), ['198.18.1.1']);
+  });
+
+  it('lock an endpoint down whose old policy cannot be told of identities that it must not judge as any', async () => {
+    const before = world([endpoint(1, 300, client), endpoint(2, 400, policy({ ingressAny: row('all'), ingress: { 9: row() } }))]);
+    const { store, writer } = await start(before, { policy: 1 });
+    const after = world([endpoint(1, 300, client), endpoint(2, 400, policy({ ingressAny: row(80), ingress: { 9: row(), 16_777_217: row() } }))], { '198.18.1.0/24': 16_777_217 });
+    const report = await writer.apply(after);
+    expect(report.failures).toMatchObject([{ slot: 2, reason: 'policy-map-full', effect: 'locked-down' }]);
+    expectWorld(store, world([endpoint(1, 300, client), endpoint(2, 400, 'locked-down')], { '198.18.1.0/24': 16_777_217 }));
+  });
+
   it('lock a new endpoint down whose policy does not fit', async () => {
     const { store, writer } = await start(world([endpoint(1, 300, client)]), { policy: 2 });
     const big = policy({ ingressAny: row(), ingress: { 300: row(80), 1: row(1), 2: row(2) } });
