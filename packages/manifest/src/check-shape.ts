@@ -1,6 +1,6 @@
-import { suggest } from '@cilium-ts/core';
 import type { Field } from './reporter.ts';
 import type { Shape } from './shape.ts';
+import { choiceRemedy, choose, describeValue, typeRemedy, unknownField } from './wording.ts';
 
 /**
  * Whether the value has the shape. Whatever is wrong, in however many places, is reported with the field it is wrong
@@ -19,7 +19,7 @@ function check(shape: Shape, value: unknown, field: Field, name: string): boolea
   if (value === null && shape.nullable) return true;
   if (!hasType(shape, value)) {
     const message = `expected ${expectation(shape, value)}, found ${describeValue(value)}`;
-    field.report({ code: 'wrong-type', message, remedy: typeRemedy(shape, value) });
+    field.report({ code: 'wrong-type', message, remedy: value !== null && shape.kind === 'list' ? 'write it as a list: one "- " item per line' : typeRemedy(expectation(shape, value), value) });
     return false;
   }
   const wrong = outOfBounds(shape, value);
@@ -49,7 +49,7 @@ function checkMembers(shape: Shape, value: unknown, field: Field): boolean {
     }
     for (const name of shape.open ? [] : Object.keys(object)) {
       if (Object.hasOwn(fields, name)) continue;
-      reportUnknown(name, Object.keys(fields), field.child(name));
+      field.child(name).report({ code: 'unknown-field', ...unknownField(name, Object.keys(fields)), point: 'key' });
       good = false;
     }
   } else if (item !== undefined) {
@@ -82,17 +82,11 @@ function hasType({ kind }: Shape, value: unknown): boolean {
   }
 }
 
-/** Short words are like too many others, unless only their case is wrong. */
-function nearest(word: string, values: readonly string[]): string | undefined {
-  return word.length > 3 ? suggest(word, values) : values.find((value) => value.toLowerCase() === word.toLowerCase());
-}
-
 /** What to use instead, for a value of the right type. */
 function outOfBounds({ kind, values, min, max, pattern, expected }: Shape, value: unknown): string | undefined {
   if (values !== undefined) {
     if (values.includes(value as string)) return undefined;
-    const near = values.length > 1 && typeof value === 'string' ? nearest(value, values) : undefined;
-    return near === undefined ? `use ${choose(values)}` : `did you mean ${near}? The choice is ${values.join(', ')}`;
+    return choiceRemedy(values, value);
   }
   const size = typeof value === 'number' ? value : ((value as { length?: number } | null)?.length ?? 0);
   if (min !== undefined && size < min) return `use at least ${min}${unit(kind)}`;
@@ -100,19 +94,7 @@ function outOfBounds({ kind, values, min, max, pattern, expected }: Shape, value
   return pattern === undefined || pattern.test(value as string) ? undefined : `use ${expected}`;
 }
 
-function reportUnknown(name: string, known: readonly string[], field: Field): void {
-  const near = suggest(name, known);
-  field.report({
-    code: 'unknown-field',
-    message: `unknown field ${JSON.stringify(name)}`,
-    remedy: near === undefined ? `remove it; the fields here are ${known.join(', ')}` : `did you mean ${near}?`,
-    point: 'key',
-  });
-}
-
 const unit = (kind: Shape['kind']): string => (kind === 'text' ? ' characters' : kind === 'list' ? ' members' : '');
-
-const choose = (values: readonly string[]): string => (values.length === 1 ? values[0]! : `one of ${values.join(', ')}`);
 
 const NOUNS: Readonly<Record<Shape['kind'], string>> = {
   text: 'a string',
@@ -132,23 +114,4 @@ function expectation({ kind, values, expected }: Shape, value: unknown): string 
   // Of something else altogether that it is no number matters before that it is no whole one.
   if (kind === 'integer' && value !== undefined && typeof value !== 'number') return NOUNS.number;
   return value === undefined && expected !== undefined ? `${NOUNS[kind]}: ${expected}` : NOUNS[kind];
-}
-
-function typeRemedy(shape: Shape, value: unknown): string {
-  if (value === null) return 'give it a value or remove the field; an empty field is not the same as an absent one';
-  // Of 1.10 and 1e3 nobody knows any more how they were written.
-  if (shape.kind === 'text' && typeof value === 'number' && !Number.isSafeInteger(value)) return 'write it in quotes';
-  if (shape.kind === 'text' && (typeof value === 'number' || typeof value === 'boolean')) return `write it in quotes: "${value}"`;
-  if (shape.kind === 'flag') return 'write true or false, without quotes';
-  if (shape.kind === 'list') return 'write it as a list: one "- " item per line';
-  return `write ${expectation(shape, value)}`;
-}
-
-/** The value in a message: `the string "a"`, `a list`, `nothing (null)`. */
-export function describeValue(value: unknown): string {
-  if (value === null) return 'nothing (null)';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'an object';
-  if (typeof value === 'string') return `the string ${JSON.stringify(value)}`;
-  return `the ${typeof value} ${String(value)}`;
 }

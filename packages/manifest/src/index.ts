@@ -1,4 +1,4 @@
-export { checkShape, describeValue } from './check-shape.ts';
+export { checkShape } from './check-shape.ts';
 export type { SourceObject, SourceText, SyntaxProblem } from './documents.ts';
 export { readDocuments } from './documents.ts';
 export type { ManifestHeader, ManifestKind } from './header.ts';
@@ -33,3 +33,4 @@ export {
   refined,
   text,
 } from './shape.ts';
+export { choiceRemedy, choose, describeValue, typeRemedy, unknownField } from './wording.ts';

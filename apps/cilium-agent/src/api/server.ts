@@ -12,7 +12,7 @@ import { AgentError } from '../error.ts';
 import type { AgentErrorCode } from '../error.ts';
 import { PolicyImportError } from '../policy/policy-set.ts';
 import type { Handlers } from './handler.ts';
-import { formatSchemaIssues, schemaIssues } from './schema-issues.ts';
+import { formatSchemaIssues, schemaIssues } from '../schema/schema-issues.ts';
 
 /** What the server works with. */
 export interface ApiServerDeps {

@@ -2,7 +2,7 @@ import { parseCidr } from '@cilium-ts/core';
 import type { Cidr } from '@cilium-ts/core';
 import { readDocuments } from '@cilium-ts/manifest';
 import { z } from 'zod';
-import { formatSchemaIssues, schemaIssues } from '../api/schema-issues.ts';
+import { formatSchemaIssues, schemaIssues } from '../schema/schema-issues.ts';
 import { AgentError } from '../error.ts';
 
 /** The file of ip-masq-agent, of Kubernetes' project of that name. */

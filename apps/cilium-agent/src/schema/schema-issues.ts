@@ -1,5 +1,4 @@
-import { suggest } from '@cilium-ts/core';
-import { describeValue, formatFieldPath } from '@cilium-ts/manifest';
+import { choiceRemedy, choose, describeValue, formatFieldPath, typeRemedy, unknownField } from '@cilium-ts/manifest';
 import type { FieldPath } from '@cilium-ts/manifest';
 import type { z } from 'zod';
 import { alternatives, choicesOf, fieldsOf, requiredOf, schemaAt } from './schema-fields.ts';
@@ -30,32 +29,24 @@ const found = (value: unknown): string => {
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 };
 const noun = (expected: string): string => NOUNS[expected] ?? `a value of type ${expected}`;
-const quoted = (values: readonly unknown[]): string => values.map((value) => String(value)).join(', ');
 
 const wrongType = (path: FieldPath, value: unknown, expected: string): SchemaIssue => {
   if (value === undefined) return { path, message: path.length === 0 ? 'it is missing' : `the field ${String(path.at(-1))} is missing`, remedy: `add it as ${expected}` };
   const message = `expected ${expected}, found ${found(value)}`;
-  if (value === null) return { path, message, remedy: 'give it a value or remove the field; an empty field is not the same as an absent one' };
-  if (expected === 'a boolean') return { path, message, remedy: 'write true or false, without quotes' };
-  if (expected === 'a string' && (typeof value === 'number' || typeof value === 'boolean')) return { path, message, remedy: `write it in quotes: "${value}"` };
-  return { path, message, remedy: typeof value === 'string' && /^-?\d+$/.test(value) && /number|integer/.test(expected) ? `write it without quotes: ${value}` : `write ${expected}` };
+  const numeral = typeof value === 'string' && /^-?\d+$/.test(value) && /number|integer/.test(expected);
+  return { path, message, remedy: numeral ? `write it without quotes: ${value}` : typeRemedy(expected, value) };
 };
 
 const refused = (path: FieldPath, value: unknown, remedy: string): SchemaIssue => ({ path, message: `${found(value)} is not accepted`, remedy });
 
 const wrongChoice = (path: FieldPath, value: unknown, choices: readonly unknown[]): SchemaIssue => {
-  if (value === undefined) return wrongType(path, value, choices.length === 1 ? quoted(choices) : `one of ${quoted(choices)}`);
   const words = choices.map(String);
-  const near = typeof value === 'string' ? (words.find((word) => word.toLowerCase() === value.toLowerCase()) ?? (value.length > 3 ? suggest(value, words) : undefined)) : undefined;
-  return refused(path, value, near !== undefined && choices.length > 1 ? `did you mean ${near}? The choice is ${quoted(choices)}` : `use ${choices.length > 1 ? 'one of ' : ''}${quoted(choices)}`);
+  return value === undefined ? wrongType(path, value, choose(words)) : refused(path, value, choiceRemedy(words, value));
 };
 
 const unknownFields = (schema: z.ZodType, path: FieldPath, keys: readonly string[]): SchemaIssue[] => {
   const known = fieldsOf(schemaAt(schema, path));
-  return keys.map((key) => {
-    const near = suggest(key, known);
-    return { path: [...path, key], message: `unknown field ${JSON.stringify(key)}`, remedy: near === undefined ? `remove it; the fields here are ${known.join(', ')}` : `did you mean ${near}?` };
-  });
+  return keys.map((key) => ({ path: [...path, key], ...unknownField(key, known) }));
 };
 
 /** Of alternatives, what is wrong with the one that was meant: it has the fields that are there. */

@@ -2,7 +2,7 @@ import { operations } from '@cilium-ts/agent-api';
 import type { Operation, OperationName } from '@cilium-ts/agent-api';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { formatSchemaIssues, schemaIssues } from '../../src/api/schema-issues.ts';
+import { formatSchemaIssues, schemaIssues } from '../../src/schema/schema-issues.ts';
 
 const said = (schema: z.ZodType, value: unknown): string => {
   const { error } = schema.safeParse(value);
