@@ -4,13 +4,15 @@ import { normalise } from '../state/normalise.ts';
 import { coversSome, movesOf, planAddresses, type AddressChange, type AddressPlan } from './address-plan.ts';
 import { isExact } from './address-book.ts';
 import { slotCount } from './cells.ts';
+import { lastSwitchSettled } from './epoch.ts';
 import { extendVersions } from './extend.ts';
 import { abandonUnused } from './obtain.ts';
 import { planPolicies, type PolicyPlan } from './policy-plan.ts';
+import { lockMisjudging, misjudging } from './refusals.ts';
 import { createRun, planSlots, type Run, type SlotPlan } from './run.ts';
 import { activateSlot, connectSlot, retireSlot } from './slots.ts';
 import type { WriterState } from './state.ts';
-import { lastSwitchSettled, lockMisjudging, misjudging, switchPolicies } from './switch.ts';
+import { switchPolicies } from './switch.ts';
 import { refuse, refuseUnfit, unknownIdentity } from './unpublished.ts';
 
 /**

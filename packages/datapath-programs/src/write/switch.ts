@@ -1,29 +1,11 @@
-import type { DesiredEndpoint } from '../state/desired.ts';
-import { storeEpoch } from './buckets.ts';
-import { otherParity, parityOf, writeHalf } from './cells.ts';
 import type { AddressMove } from './address-plan.ts';
-import { inheritRows } from './extend.ts';
-import { obtainVersion, reclaimAll } from './obtain.ts';
-import { flagsOf, type Run, type SlotPlan } from './run.ts';
-import { halfOf, type ActiveSlot, type WriterState } from './state.ts';
-import { judgesAsEver, misjudgedUnder, unknownIdentity, type Unpublished } from './unpublished.ts';
+import { lastSwitchSettled, moveEpoch, type Decision } from './epoch.ts';
+import { obtainVersion } from './obtain.ts';
+import { lockUntold, refusePolicy, refuseUnknownIdentities, type Switching } from './refusals.ts';
+import { flagsOf, type Run } from './run.ts';
+import type { ActiveSlot } from './state.ts';
+import { misjudgedUnder } from './unpublished.ts';
 import { isPolicyFailure } from './version-store.ts';
-import { desiredRow, DIRECTIONS, effectiveRow, type PolicyVersion } from './version.ts';
-import { rowKey } from './row-content.ts';
-
-/** What a slot will have once the epoch has moved. */
-interface Decision {
-  readonly identity: number;
-  readonly version: PolicyVersion | undefined;
-  readonly flags: number;
-}
-
-interface Switching {
-  readonly active: ActiveSlot;
-  readonly desired: DesiredEndpoint;
-  /** Is what it is under wanted, but for addresses that found no room? */
-  readonly stays?: boolean;
-}
 
 /**
  * Puts changed policies and the addresses prepared with them in force for all slots at once: rows and entries under
@@ -45,36 +27,6 @@ export async function switchPolicies(run: Run, switching: readonly Switching[], 
   moveEpoch(run, decisions);
 }
 
-/** Resolves when nobody reads what the last switch replaced any more: all other halves can be written. */
-export async function lastSwitchSettled({ grace, switchedAt, remotes }: WriterState): Promise<void> {
-  await grace.wait(switchedAt);
-  remotes.settle();
-}
-
-/**
- * A slot that keeps its policy is locked down if that cannot be told of the identities that come, or would judge an
- * address that found no room otherwise than ever: it might be open to them.
- */
-async function lockUntold(run: Run, kept: readonly Switching[], { decisions, moves }: { decisions: Map<ActiveSlot, Decision>; moves: readonly AddressMove[] }): Promise<void> {
-  const untold = await inheritRows(run, new Set(kept.flatMap(({ active }) => active.version ?? [])), moves);
-  for (const { active, desired } of kept) {
-    if (active.version === undefined || (!untold.has(active.version) && judgesAsEver(run, active.version))) continue;
-    decisions.set(active, { identity: active.identity, version: undefined, flags: flagsOf(desired, true) });
-    const told = run.failures.findIndex(({ slot }) => slot === active.slot);
-    const failure = run.failures[told];
-    if (failure !== undefined) run.failures[told] = { ...failure, effect: 'locked-down' };
-  }
-}
-
-/** Slots that would go on under a policy which tells an address apart that found no room. */
-export function misjudging(run: Run, { keep }: SlotPlan, switching: readonly Switching[]): Switching[] {
-  if (run.unpublished.length === 0) return [];
-  const others = new Set(switching.map(({ active }) => active));
-  return keep
-    .filter(({ active, desired }) => !others.has(active) && active.version !== undefined && desired.policy !== 'locked-down' && misjudgedUnder(run, desired.policy) !== undefined)
-    .map(({ active, desired }) => ({ active, desired, stays: true }));
-}
-
 async function decide(run: Run, plan: Switching): Promise<Decision | undefined> {
   const { active, desired } = plan;
   const { identity, policy } = desired;
@@ -86,95 +38,4 @@ async function decide(run: Run, plan: Switching): Promise<Decision | undefined> 
   if (!isPolicyFailure(version)) return { identity, version, flags: flagsOf(desired, false) };
   run.failures.push({ slot: active.slot, reason: version.failed, effect, message: version.message });
   return undefined;
-}
-
-/**
- * A policy must not come into force, or stay there, that tells an address apart which found no room. The slot keeps the
- * policy before, if there is one; else it is locked down.
- */
-function refusePolicy(run: Run, { active, desired, stays = false }: Switching, { reason, message }: Unpublished): Decision | undefined {
-  const { slot, version, identity } = active;
-  const keeps = version !== undefined && (!stays || run.ungrown.has(version));
-  run.failures.push({ slot, reason, effect: keeps ? 'kept-old-policy' : 'locked-down', message });
-  return keeps || version === undefined ? undefined : { identity, version: undefined, flags: flagsOf(desired, true) };
-}
-
-/**
- * Locks down the slots that are, in the end, under a policy which tells an address apart that found no room. A slot
- * whose version could not grow is still under the policy before, which judges the address as ever: it keeps that.
- */
-export async function lockMisjudging(run: Run): Promise<void> {
-  const { state, next } = run;
-  const decisions = new Map<ActiveSlot, Decision>();
-  const told = new Set(run.failures.map(({ slot }) => slot));
-  for (const active of run.unpublished.length > 0 ? state.slots.values() : []) {
-    const desired = next.endpoints.get(active.slot);
-    if (desired === undefined || desired.policy === 'locked-down' || active.version === undefined || told.has(active.slot)) continue;
-    const misjudged = misjudgedUnder(run, desired.policy);
-    if (misjudged === undefined) continue;
-    const keeps = run.ungrown.has(active.version);
-    run.failures.push({ slot: active.slot, reason: misjudged.reason, effect: keeps ? 'kept-old-policy' : 'locked-down', message: misjudged.message });
-    if (keeps) continue;
-    decisions.set(active, { identity: active.identity, version: undefined, flags: flagsOf(desired, true) });
-  }
-  if (decisions.size === 0) return;
-  await lastSwitchSettled(state);
-  moveEpoch(run, decisions);
-}
-
-/**
- * A slot that keeps its old policy knows nothing of identities that appear with this change. Where it should treat
- * one of them otherwise than its old policy treats any identity, nothing may begin to carry that one.
- */
-function refuseUnknownIdentities(run: Run, decisions: Map<ActiveSlot, Decision>, kept: readonly Switching[]): void {
-  const newcomers = new Set([...run.next.endpoints.values()].map(({ identity }) => identity).filter((identity) => !run.carriers.now(identity)));
-  for (const identity of newcomers) {
-    if (kept.some((plan) => misjudges(plan, identity))) run.unpublishable.add(identity);
-  }
-  for (const [active, { identity }] of decisions) {
-    if (!run.unpublishable.has(identity) || identity === active.identity) continue;
-    decisions.delete(active);
-    const effect = active.version === undefined ? 'locked-down' : 'kept-old-policy';
-    run.failures.push({ slot: active.slot, reason: 'policy-map-full', effect, message: unknownIdentity(identity) });
-  }
-}
-
-function misjudges({ active, desired }: Switching, identity: number): boolean {
-  const { version } = active;
-  const { policy } = desired;
-  if (version === undefined || policy === 'locked-down') return false;
-  return DIRECTIONS.some((direction) => effectiveRow(version, direction, identity).key !== rowKey(desiredRow(policy, direction, identity)));
-}
-
-/** Writes every slot's other half, moves the epoch, and lets go of what was in force. No wait in between. */
-function moveEpoch(run: Run, decisions: ReadonlyMap<ActiveSlot, Decision>): void {
-  const { state } = run;
-  const parity = otherParity(parityOf(state.epoch));
-  const released: PolicyVersion[] = [];
-  // A packet under the old epoch may remember what an address was, together with the counter of a later change.
-  const renew = state.remotes.prepared;
-  for (const active of state.slots.values()) {
-    const decision = decisions.get(active);
-    if (decision !== undefined) {
-      if (active.version !== undefined) released.push(active.version);
-      if (decision.version !== undefined) state.versions.use(decision.version);
-      Object.assign(active, decision);
-    }
-    if (decision !== undefined || renew) active.revision = (active.revision + 1) >>> 0;
-    writeHalf(state.store.cells, active.slot, parity, halfOf(active));
-  }
-  state.epoch += 1n;
-  storeEpoch(state.store.node, state.epoch);
-  state.remotes.committed();
-  run.switched = true;
-  run.changed = true;
-  for (const version of released) state.versions.release(version);
-  finishSwitch(state);
-}
-
-/** What earlier switches left behind is deleted in the same grace period that this one needs. */
-function finishSwitch(state: WriterState): void {
-  reclaimAll(state);
-  state.switchedAt = state.grace.mark();
-  state.grace.start(state.switchedAt);
 }

@@ -14,11 +14,17 @@ const tight: fc.Arbitrary<MemorySizes> = fc.record({
   policy: fc.integer({ min: 4, max: 40 }), rows: fc.integer({ min: 16, max: 64 }), addresses: fc.integer({ min: 3, max: 10 }), remotes: fc.integer({ min: 3, max: 10 }), prefixes: fc.integer({ min: 1, max: 6 }),
 });
 
+/** What a policy makes of addresses that is older than they are: identities it does not know stand for nothing to it. */
+function knownTo(policies: DesiredState, { endpoints, addresses }: DesiredState): DesiredState {
+  const known = new Set([...policies.addresses.values()].map(({ identity }) => identity));
+  return { endpoints, addresses: new Map([...addresses].filter(([, { identity }]) => known.has(identity))) };
+}
+
 /** Whether any of these states allows the packet: each end under the policy of one, the address as in one. */
 function everAllowed(states: readonly DesiredState[], probe: Probe): boolean {
   return states.some((source) => states.some((target) => states.some((addresses) => {
     const endpoints = new Map([...target.endpoints, ...[...source.endpoints].filter(([, each]) => each.ifindex === probe.ifindex)]);
-    return [addresses, { endpoints: new Map(), addresses: addresses.addresses }].some((each) => oracle({ endpoints, addresses: new Map() }, probe, each));
+    return [addresses, knownTo(source, addresses)].flatMap((each) => [each, { endpoints: new Map(), addresses: each.addresses }]).some((each) => oracle({ endpoints, addresses: new Map() }, probe, each));
   })));
 }
 
