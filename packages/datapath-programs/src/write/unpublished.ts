@@ -40,6 +40,7 @@ export function unknownIdentity(identity: number): string {
  * are to be dealt with in the same step in which the others change.
  */
 export function refuseUnfit(run: Run, { changes, removals }: AddressPlan): AddressPlan {
+  if (changes.length === 0) return { changes, removals };
   const { book } = run.state;
   const room = book.room();
   const fitting: AddressChange[] = [];
