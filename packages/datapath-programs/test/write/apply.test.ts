@@ -113,6 +113,18 @@ describe('apply', () => {
     expectWorld(store, after, ['10.8.8.8']);
   });
 
+  it('joins a policy in force with entries that were to be deleted and are wanted again', async () => {
+    const none = policy({ egressAny: row() });
+    const names = policy({ egressAny: row(), egress: { 302: row(80) } });
+    const { store, writer } = await start(world([endpoint(2, 301, names), endpoint(3, 302, client)]));
+    // Nothing carries 302 any more: its entry is marked, and still there when the next change comes.
+    await writer.apply(world([endpoint(2, 301, none), endpoint(3, 300, client)]));
+    const after = world([endpoint(2, 302, client), endpoint(3, 301, names)]);
+    expect(await writer.apply(after)).toMatchObject({ failures: [] });
+    await writer.settled();
+    expectWorld(store, after);
+  });
+
   it('locks down at once and opens again', async () => {
     const { store, writer } = await start(world([endpoint(1, 300, client), endpoint(2, 400, client)]));
     const locked = world([endpoint(1, 300, client), endpoint(2, 400, 'locked-down')]);
@@ -141,6 +153,18 @@ describe('failures of capacity', () => {
     expectWorld(store, before);
     await writer.settled();
     expect(store.policy.size).toBe(1);
+  });
+
+  it('open nothing to an address without room when the prefix that covered it goes', async () => {
+    const { store, writer } = await start(world([endpoint(1, 300, policy({ egressAny: row(), egress: { 9: row(443) } }))], { '10.8.0.0/16': 16_777_217 }), { addresses: 1 });
+    const after = world([endpoint(1, 300, policy({ egressAny: row(80), egress: { 9: row() } }))], { '10.8.8.8': 16_777_219 });
+    const [probe] = probes([after], ['10.8.8.8'], [443]).filter(({ destination }) => destination.text === '10.8.8.8');
+    if (probe === undefined) throw new Error('no probe');
+    const seen = new Set<boolean>();
+    store.onStep = () => void seen.add(observe(store, probe).allowed);
+    const { failures } = await writer.apply(after);
+    expect(failures).toMatchObject([{ address: '10.8.8.8/32', effect: 'not-published' }, { slot: 1, reason: 'addresses-full', effect: 'locked-down' }]);
+    expect([...seen, observe(store, probe).allowed]).toEqual([false, false]);
   });
 
   it('keep the old policy though there is no room to tell it of identities that it judges as any', async () => {
