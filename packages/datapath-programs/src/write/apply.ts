@@ -38,7 +38,7 @@ export async function applyOnce(state: WriterState, desired: DesiredState): Prom
   if (slots.add.length + addresses.changes.length + addresses.removals.length > 0) await lastSwitchSettled(state);
   await extendVersions(run, policies.versions);
   const fitting = refuseUnfit(run, addresses);
-  const switching = [...policies.switching, ...misjudging(run, slots, policies.switching)];
+  const switching = [...policies.switching, ...misjudging(run, slots.keep, new Set(policies.switching.map(({ active }) => active.slot)))];
   const deferred = await changeAddresses(run, switching.length > 0, fitting);
   await switchPolicies(run, switching, movesOf(fitting));
   // A packet of an endpoint that is gone must not meet one that was never there beside it.

@@ -38,7 +38,7 @@ export async function inheritRows(run: Run, kept: ReadonlySet<PolicyVersion>, mo
   for (const version of kept) {
     const rows = new Map<PeerKey, StoredRow>();
     if (!newcomers.every((move) => collect(version, move, rows))) untold.add(version);
-    // What is judged as any identity is, takes no entry.
+    // What is judged like all identities without an entry needs none.
     const add = new Map([...rows].filter(([key, row]) => !version.entries.has(key) && row !== version.any[peerDirection(key)]));
     if (untold.has(version) || add.size === 0) continue;
     await state.policyGate.opened();

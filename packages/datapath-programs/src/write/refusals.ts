@@ -1,9 +1,9 @@
-import type { DesiredEndpoint } from '../state/desired.ts';
+import type { DesiredEndpoint, Slot } from '../state/desired.ts';
 import type { AddressMove } from './address-plan.ts';
 import { lastSwitchSettled, moveEpoch, type Decision } from './epoch.ts';
 import { inheritRows } from './extend.ts';
 import { rowKey } from './row-content.ts';
-import { flagsOf, type Run, type SlotPlan } from './run.ts';
+import { flagsOf, type Run } from './run.ts';
 import type { ActiveSlot } from './state.ts';
 import { judgesAsEver, misjudgedUnder, unknownIdentity, type Unpublished } from './unpublished.ts';
 import { desiredRow, DIRECTIONS, effectiveRow } from './version.ts';
@@ -16,12 +16,11 @@ export interface Switching {
   readonly stays?: boolean;
 }
 
-/** Slots that would go on under a policy which tells an address apart that found no room. */
-export function misjudging(run: Run, { keep }: SlotPlan, switching: readonly Switching[]): Switching[] {
+/** Which of some slots, but for others, would go on under a policy that tells an address apart which found no room. */
+export function misjudging(run: Run, some: readonly Switching[], others: ReadonlySet<Slot | undefined>): Switching[] {
   if (run.unpublished.length === 0) return [];
-  const others = new Set(switching.map(({ active }) => active));
-  return keep
-    .filter(({ active, desired }) => !others.has(active) && active.version !== undefined && desired.policy !== 'locked-down' && misjudgedUnder(run, desired.policy) !== undefined)
+  return some
+    .filter(({ active, desired }) => !others.has(active.slot) && active.version !== undefined && misjudgedUnder(run, desired.policy) !== undefined)
     .map(({ active, desired }) => ({ active, desired, stays: true }));
 }
 
@@ -75,23 +74,19 @@ export async function lockUntold(run: Run, kept: readonly Switching[], { decisio
   }
 }
 
-/**
- * Locks down the slots that are, in the end, under a policy which tells an address apart that found no room. A slot
- * whose version could not grow is still under the policy before, which judges the address as ever: it keeps that.
- */
+/** After the switch: deals with policies that tell an address apart which the kernel refused, though there was room for it. */
 export async function lockMisjudging(run: Run): Promise<void> {
   const { state, next } = run;
-  const decisions = new Map<ActiveSlot, Decision>();
-  const told = new Set(run.failures.map(({ slot }) => slot));
-  for (const active of run.unpublished.length > 0 ? state.slots.values() : []) {
+  if (run.unpublished.length === 0) return;
+  const slots = [...state.slots.values()].flatMap((active) => {
     const desired = next.endpoints.get(active.slot);
-    if (desired === undefined || desired.policy === 'locked-down' || active.version === undefined || told.has(active.slot)) continue;
-    const misjudged = misjudgedUnder(run, desired.policy);
-    if (misjudged === undefined) continue;
-    const keeps = run.ungrown.has(active.version);
-    run.failures.push({ slot: active.slot, reason: misjudged.reason, effect: keeps ? 'kept-old-policy' : 'locked-down', message: misjudged.message });
-    if (keeps) continue;
-    decisions.set(active, { identity: active.identity, version: undefined, flags: flagsOf(desired, true) });
+    return desired === undefined ? [] : [{ active, desired }];
+  });
+  const decisions = new Map<ActiveSlot, Decision>();
+  for (const plan of misjudging(run, slots, new Set(run.failures.map(({ slot }) => slot)))) {
+    const misjudged = misjudgedUnder(run, plan.desired.policy);
+    const decision = misjudged === undefined ? undefined : refusePolicy(run, plan, misjudged);
+    if (decision !== undefined) decisions.set(plan.active, decision);
   }
   if (decisions.size === 0) return;
   await lastSwitchSettled(state);

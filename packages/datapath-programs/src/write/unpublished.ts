@@ -73,7 +73,8 @@ export function refuseUnfit(run: Run, { changes, removals }: AddressPlan): Addre
  * The first unpublished address that a policy does not treat as what its packets are taken for. Such a policy must not
  * come into force: what it denies to the address would be open, or what it allows closed.
  */
-export function misjudgedUnder(run: Run, policy: CompiledPolicyShape): Unpublished | undefined {
+export function misjudgedUnder(run: Run, policy: CompiledPolicyShape | 'locked-down'): Unpublished | undefined {
+  if (policy === 'locked-down') return undefined;
   return run.unpublished.find(({ identity, taken }) => taken !== identity && DIRECTIONS.some((direction) => rowKey(desiredRow(policy, direction, identity)) !== rowKey(desiredRow(policy, direction, taken))));
 }
 

@@ -167,7 +167,7 @@ describe('failures of capacity', () => {
     expect([...seen, observe(store, probe).allowed]).toEqual([false, false]);
   });
 
-  it('keep the old policy though there is no room to tell it of identities that it judges as any', async () => {
+  it('keep the old policy though there is no room to tell it of identities that it judges like all others', async () => {
     const before = world([endpoint(1, 300, client), endpoint(2, 400, web)]);
     const { store, writer } = await start(before, { policy: 2 });
     const cidrs = Object.fromEntries([1, 2, 3].map((n) => [`198.18.${n}.0/24`, 16_777_216 + n]));
@@ -177,7 +177,7 @@ describe('failures of capacity', () => {
     expectWorld(store, world([...before.endpoints], cidrs), ['198.18.1.1']);
   });
 
-  it('lock an endpoint down whose old policy cannot be told of identities that it must not judge as any', async () => {
+  it('lock an endpoint down whose old policy cannot be told of identities that it must not judge like all others', async () => {
     const before = world([endpoint(1, 300, client), endpoint(2, 400, policy({ ingressAny: row('all'), ingress: { 9: row() } }))]);
     const { store, writer } = await start(before, { policy: 1 });
     const after = world([endpoint(1, 300, client), endpoint(2, 400, policy({ ingressAny: row(80), ingress: { 9: row(), 16_777_217: row() } }))], { '198.18.1.0/24': 16_777_217 });
@@ -245,6 +245,21 @@ describe('failures of capacity', () => {
     await writer.settled();
     expect(await writer.apply(state(80, 443))).toMatchObject({ failures: [] });
     expectWorld(store, state(80, 443));
+  });
+
+  it('lock an endpoint down that tells an address apart which the kernel refuses, though there is room for it', async () => {
+    const before = world([endpoint(1, 300, policy({ egressAny: row('all'), egress: { 9: row(80) } }))]);
+    const { store, writer } = await start(before);
+    store.onStep = (operation) => {
+      if (operation === 'addresses.update') throw Object.assign(new Error('no memory'), { code: 'ENOMEM' });
+    };
+    const after = world([endpoint(1, 300, policy({ egressAny: row('all'), egress: { 9: row(80), 16_777_217: row() } }))], { '8.8.8.8': 16_777_217 });
+    const { failures } = await writer.apply(after);
+    expect(failures).toMatchObject([{ address: '8.8.8.8/32', effect: 'not-published' }, { slot: 1, reason: 'addresses-full', effect: 'locked-down' }]);
+    expectWorld(store, world([endpoint(1, 300, 'locked-down')]), ['8.8.8.8']);
+    store.onStep = () => undefined;
+    expect(await writer.apply(after)).toMatchObject({ failures: [] });
+    expectWorld(store, after, ['8.8.8.8']);
   });
 
   it('refuse a row that the search cannot span', async () => {

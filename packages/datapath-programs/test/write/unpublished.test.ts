@@ -2,7 +2,7 @@ import { parseCidr } from '@cilium-ts/core';
 import { describe, expect, it } from 'vitest';
 import type { CompiledPolicyShape, PolicyRowShape } from '../../src/state/desired.ts';
 import type { Run } from '../../src/write/run.ts';
-import { misjudgedUnder } from '../../src/write/unpublished.ts';
+import { misjudgedUnder, refuse } from '../../src/write/unpublished.ts';
 
 const row = (action: 'allow' | 'deny' | 'deny-default'): PolicyRowShape => ({ key: action, boundaries: [{ start: 0, verdict: { action, match: 0 } }] });
 const open = { enforced: false, any: row('allow'), byIdentity: new Map() };
@@ -10,9 +10,16 @@ const WORLD = 9;
 const [WIDE, NARROW] = [300, 301];
 
 /** A pass in which 198.18.1.0/24 found no room; what covers it did, where `covered`. */
-const run = (covered: boolean): Run => ({
-  unpublished: [{ cidr: parseCidr('198.18.1.0/24')!, identity: NARROW, before: WORLD, taken: covered ? WIDE : WORLD, reason: 'prefixes-full', message: 'no room' }],
-}) as unknown as Run;
+function run(covered: boolean): Run {
+  const wide = { cidr: parseCidr('198.18.0.0/15')!, identity: WIDE };
+  const pass = {
+    unpublished: [], failures: [], missing: new Set(),
+    next: { remotes: new Map(covered ? [[wide.cidr.text, wide]] : []) },
+    state: { world: { ipv4: WORLD, ipv6: 10 } },
+  } as unknown as Run;
+  refuse(pass, [[{ cidr: parseCidr('198.18.1.0/24')!, what: { identity: NARROW }, before: WORLD }, { failed: 'prefixes-full', message: 'no room' }]]);
+  return pass;
+}
 const ingress = (any: PolicyRowShape, ...known: [number, PolicyRowShape][]): CompiledPolicyShape => ({ key: '', ingress: { enforced: true, any, byIdentity: new Map(known) }, egress: open });
 
 describe('an address that found no room', () => {
